@@ -1,0 +1,6 @@
+//! The rnet compiler: `.rnet` text -> Ast -> Graph -> training step -> fused graph -> plan -> loop nests -> CLIF.
+#![forbid(unsafe_code)]
+
+pub mod graph;
+pub mod lower;
+pub mod ops;

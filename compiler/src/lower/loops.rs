@@ -1,0 +1,122 @@
+//! Loop nests: the last printable stage before CLIF. One nest is one kernel, specialised to its shapes.
+//!
+//! All addresses count f32 elements (i32 is as wide). A nest's buffers are numbered locally, so nests of equal shape are
+//! equal values and are compiled once; the launch says which real buffers they get.
+
+use super::expression::{Expression, Scalar};
+use rnet_runtime::program::GemmShape;
+
+/// Names a loop variable of a nest. Variables `0..grid.len()` are the task's coordinates.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct Var(pub u32);
+
+/// `constant + sum of coefficient * variable`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Affine {
+    /// The constant.
+    pub constant: i64,
+    /// Each variable at most once, no zero coefficients.
+    pub terms: Vec<(Var, i64)>,
+}
+
+/// Which memory an address is in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Base {
+    /// The k-th buffer that the launch hands in.
+    Buffer(usize),
+    /// The worker's scratch memory.
+    Scratch,
+}
+
+/// A place in memory, counted in elements from its base.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Address {
+    /// Buffer or scratch.
+    pub base: Base,
+    /// Elements from the base.
+    pub offset: Affine,
+}
+
+/// A tensor operand of a [`Map`], read once for each (pixel, channel).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Load {
+    /// Address at pixel 0, channel 0.
+    pub address: Address,
+    /// Elements from one pixel to the next; 0: the same for every pixel.
+    pub pixel_stride: i64,
+    /// Elements from one channel to the next: 1 vectorises, 0 is splat, others are gathered lane by lane.
+    pub channel_stride: i64,
+    /// Whether the element is an i32. It is converted to f32, except where it is a seed.
+    pub integer: bool,
+    /// Summed over this many partial results, `stride` elements apart, in order; (1, 0) for plain loads.
+    pub partials: (usize, i64),
+}
+
+/// How a [`Map`] folds values over its elements.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fold {
+    /// Adds up.
+    Sum,
+    /// Keeps the greatest.
+    Max,
+}
+
+/// What a [`Map`] leaves behind.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Effect {
+    /// Stores the value for each (pixel, channel). `channel_stride` as in [`Load`] (not 0).
+    Store { value: Scalar, address: Address, pixel_stride: i64, channel_stride: i64 },
+    /// For each channel: `memory[address + c] = fold(memory[address + c], fold over pixels of value)`.
+    FoldPixels { value: Scalar, fold: Fold, address: Address },
+    /// `memory[address] = fold(memory[address], fold over pixels and channels of value)`. Lanes are folded in a fixed order.
+    FoldAll { value: Scalar, fold: Fold, address: Address },
+}
+
+/// An elementwise computation over `pixels x channels`. Loads of one element happen before its stores, so a store
+/// may go to the very address of a load (in-place update); other overlap is a mistake of the plan.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Map {
+    /// Outer extent.
+    pub pixels: usize,
+    /// Inner extent; contiguous where the strides are 1. Need not be a multiple of four.
+    pub channels: usize,
+    /// The operands that `Expression::Load` names.
+    pub loads: Vec<Load>,
+    /// Steps in order.
+    pub steps: Vec<Expression>,
+    /// First value of the counter of `Expression::Uniform`, at pixel 0, channel 0; grows by `channels` a pixel, by 1 a channel.
+    pub counter: Affine,
+    /// What is stored and folded.
+    pub effects: Vec<Effect>,
+}
+
+/// One statement of a nest.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Statement {
+    /// `for var in 0..extent { body }`; stops early at the first iteration in which `limit.0 >= limit.1`.
+    For { var: Var, extent: usize, limit: Option<(Affine, i64)>, body: Vec<Statement> },
+    /// `if low <= value < high { then } else { otherwise }`
+    If { value: Affine, low: i64, high: i64, then: Vec<Statement>, otherwise: Vec<Statement> },
+    /// Sets `len` contiguous elements to `value`.
+    Fill { address: Address, len: usize, value: f32 },
+    /// `C = (accumulate ? C : 0) + sum over i of A_i B_i` by the micro-kernel; index into the nest's `gemms`.
+    Gemm { shape: usize, a: Address, b: Address, c: Address },
+    /// An elementwise computation.
+    Map(Map),
+}
+
+/// One kernel: a body that runs once for each point of the task grid. Tasks are independent of each other: they write
+/// disjoint memory, so the number of threads changes no bit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Nest {
+    /// Extents of the task grid; its product is the number of tasks. Task t has coordinates in row-major order.
+    pub grid: Vec<usize>,
+    /// Number of buffers that the launch hands in.
+    pub buffers: usize,
+    /// Scratch elements that one worker needs (64-byte aligned; contents at start undefined).
+    pub scratch: usize,
+    /// The shapes of the matrix products that `Statement::Gemm` names.
+    pub gemms: Vec<GemmShape>,
+    /// The statements of one task.
+    pub body: Vec<Statement>,
+}

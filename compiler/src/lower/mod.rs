@@ -1,0 +1,4 @@
+//! From the fused graph to CLIF: plan (order, buffers), loop nests, Cranelift IR.
+
+pub mod expression;
+pub mod loops;

@@ -1,0 +1,81 @@
+//! The ops: one file each, registered by one `mod` line and one entry in [`OPS`].
+
+use crate::graph::{Attributes, Graph, NodeId, TensorType};
+use crate::lower::expression::ExpressionBuilder;
+use crate::lower::expression::Scalar;
+use std::fmt;
+
+pub mod tensor;
+
+/// Why operands or attributes do not fit an op. The elaborator adds the place, the printer of text IR the line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpError {
+    /// What is wrong, with both shapes spelled out.
+    pub message: String,
+    /// What would mend it, if there is a likely remedy.
+    pub hint: Option<String>,
+}
+
+/// How an op turns into code.
+#[derive(Clone, Copy)]
+pub enum Lowering {
+    /// A leaf: storage, not computation (`input`, `parameter`, `statistic`, `velocity`).
+    Leaf,
+    /// Computed element by element from operands of the result's own shape; rides in front of or behind any anchor.
+    Elementwise(fn(&mut ExpressionBuilder, &[Scalar], &Attributes) -> Scalar),
+    /// `broadcast`: read where it is used, at a coarser index.
+    Broadcast,
+    /// `reduce_sum`: rides behind an elementwise graph or an anchor.
+    Reduction,
+    /// A loop nest of its own, found under the op's name in `lower::anchors`.
+    Anchor,
+    /// Replaced by simpler nodes in the pass `decompose`; returns the value that stands for the node's.
+    Decompose(fn(&mut Graph, NodeId) -> NodeId),
+}
+
+/// One op: everything the compiler knows about it.
+pub trait Op: Sync + Send {
+    /// The mnemonic: the name of its file, in the DSL and in the IR text.
+    fn name(&self) -> &'static str;
+
+    /// Markdown for docs/ops.md: formula with shapes, attributes, source of the formula. The first line is a summary.
+    fn doc(&self) -> &'static str;
+
+    /// The result's type, or why the operands and attributes do not fit.
+    ///
+    /// # Errors
+    /// Both shapes spelled out, and a hint where there is a likely remedy.
+    fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError>;
+
+    /// The naive f64 reference: the oracle of every test.
+    fn eval(&self, operands: &[&tensor::Tensor], attributes: &Attributes, result: &TensorType) -> tensor::Tensor;
+
+    /// Emits the gradient: given `dy` (shape of the node's result), adds nodes to `graph` and returns for each operand
+    /// its contribution (`None`: this operand has no gradient, e.g. labels). `Err` with a reason where the op has no
+    /// rule, which becomes a diagnostic that names op and place.
+    ///
+    /// # Errors
+    /// When the op cannot be differentiated.
+    fn grad(&self, graph: &mut Graph, node: NodeId, dy: NodeId) -> Result<Vec<Option<NodeId>>, String>;
+
+    /// How it turns into code.
+    fn lowering(&self) -> Lowering;
+
+    /// Operand types and attributes to test it on: every entry of `OPS` goes through gradient, round-trip and JIT checks
+    /// on these. Random attribute choices come from `seed`.
+    fn samples(&self, seed: u64) -> Vec<(Vec<TensorType>, Attributes)>;
+}
+
+impl fmt::Debug for dyn Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Every op there is, in the order of docs/ops.md.
+pub static OPS: &[&dyn Op] = &[];
+
+/// The op of that name.
+pub fn find(name: &str) -> Option<&'static dyn Op> {
+    OPS.iter().copied().find(|op| op.name() == name)
+}

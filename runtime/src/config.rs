@@ -1,0 +1,94 @@
+//! What a `.rnet` file says about data and training, resolved: plain values, no language.
+
+use serde::{Deserialize, Serialize};
+
+/// The `train` section.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// `cross_entropy(smoothing = s)`.
+    pub label_smoothing: f64,
+    /// `sgd(lr, momentum, nesterov, weight_decay)`.
+    pub optimizer: Sgd,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// Images a step.
+    pub batch: usize,
+    /// How long.
+    pub length: Length,
+    /// Of initial weights, shuffling, augmentation and dropout.
+    pub seed: u64,
+}
+
+/// Stochastic gradient descent as in PyTorch: `g = grad + wd p; v = mu v + g; p -= lr (nesterov ? g + mu v : v)`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Sgd {
+    /// Base learning rate.
+    pub lr: f64,
+    /// mu
+    pub momentum: f64,
+    /// Nesterov's form.
+    pub nesterov: bool,
+    /// wd
+    pub weight_decay: f64,
+}
+
+/// The learning rate at a step, as a factor of the base rate.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Schedule {
+    /// 1.
+    Constant,
+    /// Times `by` at each of the steps `at`, after a linear warm-up over `warmup` steps.
+    Step { at: Vec<u64>, by: f64, warmup: u64 },
+    /// Half a cosine from 1 to `last` over the whole run, after a linear warm-up over `warmup` steps.
+    Cosine { last: f64, warmup: u64 },
+    /// Linear from 1 to `last` over the whole run, after a linear warm-up over `warmup` steps.
+    Linear { last: f64, warmup: u64 },
+}
+
+/// How long a run is.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Length {
+    /// Optimizer steps.
+    Steps(u64),
+    /// Passes over the training set.
+    Epochs(u64),
+}
+
+/// The `data` section.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DataConfig {
+    /// Where samples come from.
+    pub source: Source,
+    /// What happens to a training image, in order.
+    pub train: Vec<Transform>,
+    /// What happens to a test image, in order.
+    pub test: Vec<Transform>,
+}
+
+/// Where samples come from. Paths are relative to the working directory, or to `--data` where it is given.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Source {
+    /// UCI digits, in the binary: 1x8x8, 10 classes; every fifth sample is for testing.
+    Digits,
+    /// CIFAR-10 binary batches: 3x32x32, 10 classes.
+    Cifar10(String),
+    /// MNIST-like IDX files, plain or gzipped: 1x28x28, 10 classes.
+    Mnist(String),
+    /// The same files, Fashion-MNIST's directory.
+    FashionMnist(String),
+}
+
+/// One step of preprocessing. Images are [C,H,W] with values 0..1 before `Normalize`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Transform {
+    /// Zero padding (of the raw image) on each side.
+    Pad(usize),
+    /// A random window of that side.
+    RandomCrop(usize),
+    /// The middle window of that side.
+    CenterCrop(usize),
+    /// Mirrors left to right, with probability a half.
+    RandomFlip,
+    /// `(x - mean_c) / std_c`; where empty, the data set's own mean and deviation over its training images.
+    Normalize { mean: Vec<f64>, std: Vec<f64> },
+}

@@ -1,0 +1,4 @@
+//! The runtime: runs the programs that the compiler emits. Knows nothing of the language or the graph.
+
+pub mod config;
+pub mod program;

@@ -1,0 +1,148 @@
+//! `Program`: the format that the compiler emits and the runtime runs.
+
+use cranelift_codegen::ir::Function;
+
+/// The shape of one batch-reduce matrix product, `C[m, n] (+)= sum over i of A_i[m, k] B_i[k, n]`.
+///
+/// Strides and offsets count f32 elements. A is read element by element, B and C in contiguous rows of `n`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GemmShape {
+    /// Rows of A and C.
+    pub m: usize,
+    /// Columns of B and C.
+    pub n: usize,
+    /// Columns of each A_i and rows of each B_i.
+    pub k: usize,
+    /// From one row of A to the next.
+    pub a_m: i64,
+    /// From one column of A to the next.
+    pub a_k: i64,
+    /// From one row of B to the next.
+    pub b_k: i64,
+    /// From one row of C to the next.
+    pub c_m: i64,
+    /// The offsets of (A_i, B_i) from the addresses of the call, summed over in this order.
+    pub batch: Vec<(i64, i64)>,
+    /// Whether the product is added to C rather than stored.
+    pub accumulate: bool,
+}
+
+/// One compiled function: each distinct nest has one.
+///
+/// Its signature is `extern "C" fn(buffers: *const *mut f32, scratch: *mut f32, gemms: *const Gemm, task: i64)`, where
+/// `gemms` points to the prepared forms of `gemms`, `size_of::<kernels::Gemm>()` bytes apart. It calls the micro-kernel
+/// through the external symbol `rnet_gemm(gemm: *const Gemm, a: *const f32, b: *const f32, c: *mut f32)`.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// A name for profiles and symbol tables.
+    pub name: String,
+    /// The code, for the host's instruction set.
+    pub function: Function,
+    /// The matrix products that it calls.
+    pub gemms: Vec<GemmShape>,
+    /// Scratch elements a worker needs.
+    pub scratch: usize,
+}
+
+/// One call of a kernel in the order of the program.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// What it computes, in the words of the source: `conv2d layer1.0.conv1`.
+    pub label: String,
+    /// `file:line:column` of the anchor.
+    pub source: String,
+    /// Index into `Program::kernels`.
+    pub kernel: usize,
+    /// Indices into `Program::buffers`, in the kernel's order.
+    pub buffers: Vec<usize>,
+    /// Number of tasks: the workers take 0..tasks in any order.
+    pub tasks: usize,
+    /// Launches of the same wave are independent of each other; a wave starts when the one before has finished. Never decreases.
+    pub wave: usize,
+    /// Floating-point operations that the mathematics needs (a multiply-add counts 2).
+    pub flops: u64,
+    /// Bytes that are read and written outside scratch.
+    pub bytes: u64,
+}
+
+/// How the logical elements of a tensor lie in memory: `permutation[i]` is the logical axis that is the i-th outermost
+/// physical one. NCHW activations are channels-last, `[0, 2, 3, 1]`; OIHW weights `[2, 3, 1, 0]`.
+pub type Layout = Vec<usize>;
+
+/// What a state tensor is to training.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum StateKind {
+    /// Trained by the optimizer.
+    Parameter,
+    /// A running statistic of batch norm.
+    Statistic,
+    /// The optimizer's momentum buffer of the parameter of the same name.
+    Velocity,
+}
+
+/// A tensor that outlives the step.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StateSpec {
+    /// Parameter, statistic or velocity.
+    pub kind: StateKind,
+    /// As in PyTorch: `layer1.0.conv1.weight`.
+    pub name: String,
+    /// Logical extents.
+    pub dims: Vec<usize>,
+    /// How it lies in memory; one of the same kind and name lies the same way in every program of the model.
+    pub layout: Layout,
+    /// How it starts.
+    pub init: Init,
+}
+
+/// How a state tensor starts. Values are drawn by counter from (seed, name, logical index).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Init {
+    /// The same number everywhere.
+    Constant(f32),
+    /// Normal with this standard deviation (He et al. 2015: sqrt(2 / fan)).
+    Normal(f32),
+    /// Uniform in [-bound, bound).
+    Uniform(f32),
+}
+
+/// Where a buffer's memory is.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Storage {
+    /// In the program's arena, at this element offset (a multiple of 16). Contents at the start of a step are undefined.
+    Arena(usize),
+    /// A state tensor, shared by all programs of a model: index into `Program::states`.
+    State(usize),
+    /// Filled by the caller before each step: `image` (layout [0,2,3,1]), `label`, `lr`, `seed`.
+    Input(String),
+    /// Read by the caller after the step: `loss`, `logits`, `correct`, `grad.<parameter>`. Not in the arena.
+    Output(String),
+}
+
+/// A piece of memory that kernels read and write.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BufferSpec {
+    /// Where it is.
+    pub storage: Storage,
+    /// Elements (each four bytes).
+    pub len: usize,
+    /// Logical extents of the tensor in it, for inputs and outputs.
+    pub dims: Vec<usize>,
+    /// How that tensor lies in memory.
+    pub layout: Layout,
+}
+
+/// A compiled computation for one batch size.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Distinct compiled functions.
+    pub kernels: Vec<Kernel>,
+    /// What is run, in order.
+    pub launches: Vec<Launch>,
+    /// All memory.
+    pub buffers: Vec<BufferSpec>,
+    /// The state tensors in the order of the model.
+    pub states: Vec<StateSpec>,
+    /// Elements of the arena.
+    pub arena: usize,
+}

@@ -1,0 +1,3 @@
+//! rnet: an autodiff compiler for neural networks.
+
+fn main() {}
