@@ -19,6 +19,60 @@ pub struct Affine {
     pub terms: Vec<(Var, i64)>,
 }
 
+impl Affine {
+    /// A number.
+    pub fn constant(constant: i64) -> Affine {
+        Affine { constant, terms: Vec::new() }
+    }
+
+    /// The value of a loop variable.
+    pub fn var(var: Var) -> Affine {
+        Affine { constant: 0, terms: vec![(var, 1)] }
+    }
+
+    /// `self + other`. Terms stay sorted and without zeros, so that equal nests are equal values.
+    pub fn plus(&self, other: &Affine) -> Affine {
+        let mut sum = Affine::constant(self.constant + other.constant);
+        let (mut left, mut right) = (self.terms.iter().peekable(), other.terms.iter().peekable());
+        loop {
+            let (var, coefficient) = match (left.peek(), right.peek()) {
+                (None, None) => return sum,
+                (Some(&&(var, coefficient)), None) => {
+                    left.next();
+                    (var, coefficient)
+                }
+                (Some(&&(var, coefficient)), Some(&&(other, _))) if var < other => {
+                    left.next();
+                    (var, coefficient)
+                }
+                (Some(&&(var, coefficient)), Some(&&(other, more))) if var == other => {
+                    left.next();
+                    right.next();
+                    (var, coefficient + more)
+                }
+                (_, Some(&&(var, coefficient))) => {
+                    right.next();
+                    (var, coefficient)
+                }
+            };
+            if coefficient != 0 {
+                sum.terms.push((var, coefficient));
+            }
+        }
+    }
+
+    /// `self * k`
+    pub fn times(&self, k: i64) -> Affine {
+        let terms = self.terms.iter().filter(|_| k != 0).map(|&(var, coefficient)| (var, coefficient * k)).collect();
+        Affine { constant: self.constant * k, terms }
+    }
+
+    /// `self + k`
+    pub fn offset(&self, k: i64) -> Affine {
+        Affine { constant: self.constant + k, terms: self.terms.clone() }
+    }
+}
+
 /// Which memory an address is in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Base {

@@ -2,3 +2,4 @@
 
 pub mod expression;
 pub mod loops;
+mod loops_print;
