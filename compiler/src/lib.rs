@@ -4,3 +4,4 @@
 pub mod graph;
 pub mod lower;
 pub mod ops;
+pub mod passes;

@@ -1,7 +1,7 @@
 //! The IR: a graph of single-result nodes with ordered operands, its text form, its checks and its reference evaluator.
 
-mod graph;
 pub mod attribute;
+mod graph;
 pub mod shape;
 
 pub use attribute::{Attribute, Attributes};

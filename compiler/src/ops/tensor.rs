@@ -25,12 +25,18 @@ impl Tensor {
                 index[axis] = 0;
             }
         }
-        Tensor { dims: dims.to_vec(), data }
+        Tensor {
+            dims: dims.to_vec(),
+            data,
+        }
     }
 
     /// A tensor of `dims` filled with `value`.
     pub fn full(dims: &[usize], value: f64) -> Self {
-        Tensor { dims: dims.to_vec(), data: vec![value; dims.iter().product()] }
+        Tensor {
+            dims: dims.to_vec(),
+            data: vec![value; dims.iter().product()],
+        }
     }
 
     /// The element at `index`.
@@ -46,9 +52,12 @@ impl Tensor {
 
     fn offset(&self, index: &[usize]) -> usize {
         debug_assert_eq!(index.len(), self.dims.len());
-        index.iter().zip(&self.dims).fold(0, |offset, (&i, &extent)| {
-            debug_assert!(i < extent);
-            offset * extent + i
-        })
+        index
+            .iter()
+            .zip(&self.dims)
+            .fold(0, |offset, (&i, &extent)| {
+                debug_assert!(i < extent);
+                offset * extent + i
+            })
     }
 }

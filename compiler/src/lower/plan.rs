@@ -1,0 +1,608 @@
+//! The plan: which launches run in which order, and where every value lies.
+//!
+//! Launches are put into waves: a launch runs one wave after the last launch that it has to wait for (for what it reads, and for
+//! readers of state that it overwrites). Within a wave all tasks of all launches are independent. Values share the arena where
+//! the waves in which they are needed do not overlap.
+
+use super::anchors;
+use super::layout::{Layout, is_state, layouts};
+use super::loops::{Address, Affine, Load, Nest};
+use super::nest::{Buffer, Kernel, MapBuilder, NestBuilder};
+use crate::graph::{Graph, NodeId, OutputKind};
+use crate::ops::Lowering;
+use rnet_runtime::program::{BufferSpec, Init, StateKind, StateSpec, Storage};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+/// One launch of the plan.
+#[derive(Clone, Debug)]
+pub struct PlannedLaunch {
+    /// What it computes: `conv2d layer1.0.conv1`.
+    pub label: String,
+    /// `file:line:column` of the anchor.
+    pub source: String,
+    /// The loop nest.
+    pub nest: Nest,
+    /// Indices into the plan's buffers, in the nest's order.
+    pub buffers: Vec<usize>,
+    /// See `rnet_runtime::program::Launch::wave`.
+    pub wave: usize,
+    /// Floating-point operations of the anchor.
+    pub flops: u64,
+    /// Bytes of the values read and written.
+    pub bytes: u64,
+}
+
+/// A graph in order, with its memory laid out.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In the order of their waves.
+    pub launches: Vec<PlannedLaunch>,
+    /// All memory.
+    pub buffers: Vec<BufferSpec>,
+    /// What each buffer holds, for people.
+    pub names: Vec<String>,
+    /// State tensors in the order of the graph's leaves.
+    pub states: Vec<StateSpec>,
+    /// Elements of the arena.
+    pub arena: usize,
+}
+
+/// A launch before it has a wave.
+struct Draft {
+    label: String,
+    source: String,
+    nest: Nest,
+    buffers: Vec<Buffer>,
+    reads: Vec<Buffer>,
+    writes: Vec<Buffer>,
+    flops: u64,
+}
+
+/// Plans a fused graph.
+pub fn plan(graph: &Graph) -> Plan {
+    let layouts = layouts(graph);
+    let mut temporaries: Vec<usize> = Vec::new();
+    let mut partials: HashMap<NodeId, usize> = HashMap::new();
+    let mut drafts = drafts(graph, &layouts, &mut partials, &mut temporaries);
+    let aliases = in_place(graph, &drafts);
+    let copied = copies(graph, &layouts, &partials, &aliases, &mut drafts);
+    let waves = waves(&drafts, &aliases);
+
+    let mut plan = Plan::default();
+    let mut index: BTreeMap<Buffer, usize> = BTreeMap::new();
+    states(graph, &layouts, &mut plan, &mut index);
+    for (at, output) in graph.outputs.iter().enumerate() {
+        if output.kind == OutputKind::Result {
+            let buffer = if copied.contains(&at) {
+                Buffer::Output(at)
+            } else {
+                Buffer::Value(output.value)
+            };
+            let storage = Storage::Output(output.name.clone());
+            add(
+                &mut plan,
+                &mut index,
+                buffer,
+                storage,
+                graph,
+                &layouts,
+                graph[output.value].ty.len(),
+            );
+        }
+    }
+    for (&value, &leaf) in &aliases {
+        index.insert(Buffer::Value(value), index[&Buffer::Value(leaf)]);
+    }
+    allocate(
+        graph,
+        &layouts,
+        &drafts,
+        &waves,
+        &partials,
+        &temporaries,
+        &mut plan,
+        &mut index,
+    );
+
+    let mut order: Vec<usize> = (0..drafts.len()).collect();
+    order.sort_by_key(|&at| waves[at]);
+    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+    for at in order {
+        let draft = drafts[at].take().expect("each launch is taken once");
+        let touched: BTreeSet<Buffer> = draft.reads.iter().chain(&draft.writes).copied().collect();
+        let bytes = touched
+            .iter()
+            .map(|buffer| plan.buffers[index[buffer]].len as u64 * 4)
+            .sum();
+        let buffers = draft.buffers.iter().map(|buffer| index[buffer]).collect();
+        let Draft {
+            label,
+            source,
+            nest,
+            flops,
+            ..
+        } = draft;
+        plan.launches.push(PlannedLaunch {
+            label,
+            source,
+            nest,
+            buffers,
+            wave: waves[at],
+            flops,
+            bytes,
+        });
+    }
+    plan
+}
+
+/// Lowers every kernel, in order.
+fn drafts(
+    graph: &Graph,
+    layouts: &HashMap<NodeId, Layout>,
+    partials: &mut HashMap<NodeId, usize>,
+    temporaries: &mut Vec<usize>,
+) -> Vec<Draft> {
+    let outputs: BTreeSet<NodeId> = graph.outputs.iter().map(|output| output.value).collect();
+    let mut kernels: BTreeMap<u32, Vec<NodeId>> = BTreeMap::new();
+    for id in graph.topological() {
+        if let Some(number) = graph[id].kernel {
+            kernels.entry(number).or_default().push(id);
+        }
+    }
+    let mut drafts = Vec::new();
+    for (number, nodes) in &kernels {
+        let stored: Vec<NodeId> = nodes
+            .iter()
+            .copied()
+            .filter(|&id| {
+                outputs.contains(&id)
+                    || graph
+                        .users(id)
+                        .iter()
+                        .any(|&user| graph[user].kernel != Some(*number))
+            })
+            .collect();
+        assert!(!stored.is_empty(), "plan: kernel {number} stores nothing");
+        let kernel = Kernel {
+            graph,
+            layouts,
+            partials,
+            number: *number,
+            nodes,
+            stored: &stored,
+        };
+        let named = anchors::anchor(&kernel).unwrap_or(stored[0]);
+        let place = &graph[named].place;
+        let label = format!("{} {}", graph[named].op.name(), place.path)
+            .trim()
+            .to_string();
+        let parts = anchors::lower(kernel, &mut |len| {
+            temporaries.push(len);
+            temporaries.len() - 1
+        });
+        let last = parts.len() - 1;
+        let mut split = Vec::new();
+        for (at, (nest, body)) in parts.into_iter().enumerate() {
+            if at == last {
+                split = stored
+                    .iter()
+                    .map(|&id| (id, anchors::partials(&kernel, id, &nest)))
+                    .collect();
+            }
+            let (nest, buffers) = nest.finish(body);
+            let is_written = |buffer: &Buffer| match buffer {
+                Buffer::Value(id) => at == last && stored.contains(id),
+                Buffer::Temporary(_) | Buffer::Output(_) => at != last,
+            };
+            let writes: Vec<Buffer> = buffers.iter().copied().filter(is_written).collect();
+            let reads = buffers
+                .iter()
+                .copied()
+                .filter(|buffer| !is_written(buffer))
+                .collect();
+            let label = if at == last {
+                label.clone()
+            } else {
+                format!("pack {label}")
+            };
+            let flops = if at == last { flops(graph, nodes) } else { 0 };
+            drafts.push(Draft {
+                label,
+                source: place.source.clone(),
+                nest,
+                buffers,
+                reads,
+                writes,
+                flops,
+            });
+        }
+        partials.extend(split);
+    }
+    drafts
+}
+
+/// Adds a copying launch for each result that cannot lie in its output's memory from the start: a leaf, replaced state, a
+/// value in partial results, or one that is handed out under two names. Returns the numbers of these outputs.
+fn copies(
+    graph: &Graph,
+    layouts: &HashMap<NodeId, Layout>,
+    partials: &HashMap<NodeId, usize>,
+    aliases: &BTreeMap<NodeId, NodeId>,
+    drafts: &mut Vec<Draft>,
+) -> BTreeSet<usize> {
+    let (mut copied, mut taken) = (BTreeSet::new(), BTreeSet::new());
+    for (at, output) in graph
+        .outputs
+        .iter()
+        .enumerate()
+        .filter(|(_, output)| output.kind == OutputKind::Result)
+    {
+        let id = output.value;
+        let is_split = partials.get(&id).is_some_and(|&parts| parts > 1);
+        let is_leaf = matches!(graph[id].op.lowering(), Lowering::Leaf);
+        if !is_split && !is_leaf && !aliases.contains_key(&id) && taken.insert(id) {
+            continue;
+        }
+        copied.insert(at);
+        let kernel = Kernel {
+            graph,
+            layouts,
+            partials,
+            number: u32::MAX,
+            nodes: &[],
+            stored: &[],
+        };
+        let mut nest = NestBuilder::new(kernel, &[1]);
+        let base = nest.buffer(Buffer::Output(at));
+        let mut map = MapBuilder::new(&mut nest, 1, graph[id].ty.len());
+        let address = map.nest.value(id, Affine::default());
+        let parts = partials.get(&id).copied().unwrap_or(1);
+        let split = if parts == 1 {
+            (1, 0)
+        } else {
+            (parts, graph[id].ty.len() as i64)
+        };
+        let value = map.load(Load {
+            address,
+            pixel_stride: 0,
+            channel_stride: 1,
+            integer: false,
+            partials: split,
+        });
+        map.store(
+            value,
+            Address {
+                base,
+                offset: Affine::default(),
+            },
+            0,
+            1,
+        );
+        let body = map.finish();
+        let (nest, buffers) = nest.finish(body);
+        drafts.push(Draft {
+            label: format!("result {}", output.name),
+            source: graph[id].place.source.clone(),
+            nest,
+            reads: vec![Buffer::Value(id)],
+            writes: vec![Buffer::Output(at)],
+            buffers,
+            flops: 0,
+        });
+    }
+    copied
+}
+
+/// Floating-point operations of the anchor, a multiply-add counting two; elementwise work is left out.
+fn flops(graph: &Graph, nodes: &[NodeId]) -> u64 {
+    let len = |id: NodeId| graph[id].ty.len() as u64;
+    nodes
+        .iter()
+        .map(|&id| {
+            let node = &graph[id];
+            // Each element of the weights meets each pixel of the output plane once.
+            let (weights, plane) = match node.op.name() {
+                "conv2d" | "dense" => (node.operands[1], id),
+                "conv2d_input_grad" | "dense_input_grad" => (node.operands[0], node.operands[1]),
+                "conv2d_weight_grad" | "dense_weight_grad" => (id, node.operands[1]),
+                _ => return 0,
+            };
+            2 * len(weights) * len(plane) / graph[plane].ty.dims[1] as u64
+        })
+        .sum()
+}
+
+/// The values that may be written straight over the state that they replace: value -> leaf. Others would be read after.
+fn in_place(graph: &Graph, drafts: &[Draft]) -> BTreeMap<NodeId, NodeId> {
+    let mut aliases = BTreeMap::new();
+    for output in graph
+        .outputs
+        .iter()
+        .filter(|output| output.kind == OutputKind::Update)
+    {
+        let leaf = graph
+            .ids()
+            .into_iter()
+            .find(|&leaf| is_state(graph, leaf, &output.name));
+        let leaf = leaf.unwrap_or_else(|| panic!("plan: there is no state called {}", output.name));
+        if matches!(graph[output.value].op.lowering(), Lowering::Leaf) {
+            assert!(
+                output.value == leaf,
+                "plan: {} would become another leaf",
+                output.name
+            );
+            continue;
+        }
+        let writer = drafts
+            .iter()
+            .position(|draft| draft.writes.contains(&Buffer::Value(output.value)));
+        let writer =
+            writer.unwrap_or_else(|| panic!("plan: nothing computes the new {}", output.name));
+        // A reader that has to wait for the writer would see the new state.
+        let late = drafts.iter().enumerate().any(|(at, draft)| {
+            at != writer
+                && draft.reads.contains(&Buffer::Value(leaf))
+                && depends(drafts, at, writer)
+        });
+        assert!(!late, "plan: {} is read after it is replaced", output.name);
+        aliases.insert(output.value, leaf);
+    }
+    aliases
+}
+
+/// Whether launch `at` needs, directly or through others, something that `on` writes.
+fn depends(drafts: &[Draft], at: usize, on: usize) -> bool {
+    let mut tainted: BTreeSet<Buffer> = drafts[on].writes.iter().copied().collect();
+    for draft in drafts.iter().take(at + 1).skip(on + 1) {
+        if draft.reads.iter().any(|read| tainted.contains(read)) {
+            tainted.extend(&draft.writes);
+        }
+    }
+    drafts[at].reads.iter().any(|read| tainted.contains(read))
+}
+
+/// The wave of each launch.
+fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
+    let mut waves = vec![0; drafts.len()];
+    let writer: HashMap<Buffer, usize> = drafts
+        .iter()
+        .enumerate()
+        .flat_map(|(at, draft)| draft.writes.iter().map(move |&write| (write, at)))
+        .collect();
+    // A launch that replaces state waits for the readers of the old; edges may lead to later launches, so relax until stable.
+    let mut edges: Vec<(usize, usize)> = Vec::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        edges.extend(
+            draft
+                .reads
+                .iter()
+                .filter_map(|read| writer.get(read))
+                .map(|&from| (from, at)),
+        );
+        for write in &draft.writes {
+            let Buffer::Value(value) = write else {
+                continue;
+            };
+            if let Some(leaf) = aliases.get(value) {
+                let readers = drafts.iter().enumerate().filter(|(other, reader)| {
+                    *other != at && reader.reads.contains(&Buffer::Value(*leaf))
+                });
+                edges.extend(readers.map(|(reader, _)| (reader, at)));
+            }
+        }
+    }
+    for round in 0.. {
+        assert!(
+            round <= drafts.len() + 1,
+            "plan: launches wait for each other in a circle"
+        );
+        let mut changed = false;
+        for &(from, to) in &edges {
+            if waves[to] <= waves[from] {
+                waves[to] = waves[from] + 1;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    waves
+}
+
+fn add(
+    plan: &mut Plan,
+    index: &mut BTreeMap<Buffer, usize>,
+    buffer: Buffer,
+    storage: Storage,
+    graph: &Graph,
+    layouts: &HashMap<NodeId, Layout>,
+    len: usize,
+) {
+    index.insert(buffer, plan.buffers.len());
+    let (dims, layout, name) = match buffer {
+        Buffer::Value(id) => (
+            graph[id].ty.dims.clone(),
+            layouts[&id].clone(),
+            format!("{id:?} {} {}", graph[id].op.name(), graph[id].place.path),
+        ),
+        Buffer::Temporary(number) => (vec![len], vec![0], format!("packed weights {number}")),
+        Buffer::Output(at) => {
+            let output = &graph.outputs[at];
+            (
+                graph[output.value].ty.dims.clone(),
+                layouts[&output.value].clone(),
+                format!("result {}", output.name),
+            )
+        }
+    };
+    plan.names.push(name.trim().to_string());
+    plan.buffers.push(BufferSpec {
+        storage,
+        len,
+        dims,
+        layout,
+    });
+}
+
+/// Gives each leaf its buffer.
+fn states(
+    graph: &Graph,
+    layouts: &HashMap<NodeId, Layout>,
+    plan: &mut Plan,
+    index: &mut BTreeMap<Buffer, usize>,
+) {
+    for id in graph.ids() {
+        let node = &graph[id];
+        let kind = match node.op.name() {
+            "parameter" => StateKind::Parameter,
+            "statistic" => StateKind::Statistic,
+            "velocity" => StateKind::Velocity,
+            "input" => {
+                let storage = Storage::Input(node.attributes.text("name").to_string());
+                add(
+                    plan,
+                    index,
+                    Buffer::Value(id),
+                    storage,
+                    graph,
+                    layouts,
+                    node.ty.len(),
+                );
+                continue;
+            }
+            _ => continue,
+        };
+        let value = || node.attributes.float("init_value") as f32;
+        let init = match (
+            kind,
+            node.attributes
+                .get("init")
+                .map(|_| node.attributes.text("init")),
+        ) {
+            (StateKind::Velocity, _) => Init::Constant(0.0),
+            (StateKind::Parameter, Some("normal")) => Init::Normal(value()),
+            (StateKind::Parameter, Some("uniform")) => Init::Uniform(value()),
+            _ => Init::Constant(value()),
+        };
+        let name = node.attributes.text("name").to_string();
+        plan.states.push(StateSpec {
+            kind,
+            name,
+            dims: node.ty.dims.clone(),
+            layout: layouts[&id].clone(),
+            init,
+        });
+        let storage = Storage::State(plan.states.len() - 1);
+        add(
+            plan,
+            index,
+            Buffer::Value(id),
+            storage,
+            graph,
+            layouts,
+            node.ty.len(),
+        );
+    }
+}
+
+/// Places in the arena what has no memory yet: the largest first, each at the lowest offset that is free in its waves.
+#[allow(clippy::too_many_arguments)]
+fn allocate(
+    graph: &Graph,
+    layouts: &HashMap<NodeId, Layout>,
+    drafts: &[Draft],
+    waves: &[usize],
+    partials: &HashMap<NodeId, usize>,
+    temporaries: &[usize],
+    plan: &mut Plan,
+    index: &mut BTreeMap<Buffer, usize>,
+) {
+    let mut lives: BTreeMap<Buffer, (usize, usize)> = BTreeMap::new();
+    for (draft, &wave) in drafts.iter().zip(waves) {
+        for &buffer in draft.reads.iter().chain(&draft.writes) {
+            let life = lives.entry(buffer).or_insert((wave, wave));
+            *life = (life.0.min(wave), life.1.max(wave));
+        }
+    }
+    let length = |buffer: Buffer| match buffer {
+        Buffer::Value(id) => graph[id].ty.len() * partials.get(&id).copied().unwrap_or(1),
+        Buffer::Temporary(number) => temporaries[number],
+        Buffer::Output(at) => graph[graph.outputs[at].value].ty.len(),
+    };
+    let mut waiting: Vec<(Buffer, (usize, usize))> = lives
+        .into_iter()
+        .filter(|(buffer, _)| !index.contains_key(buffer))
+        .collect();
+    waiting.sort_by_key(|&(buffer, life)| (std::cmp::Reverse(length(buffer)), life.0, buffer));
+    let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();
+    for (buffer, life) in waiting {
+        let len = length(buffer).next_multiple_of(16);
+        let mut offset = 0;
+        for &(start, end, other) in &placed {
+            let at_once = other.0 <= life.1 && life.0 <= other.1;
+            if at_once && start < offset + len && offset < end {
+                offset = end;
+            }
+        }
+        // `placed` is sorted by start, so one sweep finds the lowest gap.
+        let at = placed.partition_point(|&(start, ..)| start < offset);
+        placed.insert(at, (offset, offset + len, life));
+        plan.arena = plan.arena.max(offset + len);
+        add(
+            plan,
+            index,
+            buffer,
+            Storage::Arena(offset),
+            graph,
+            layouts,
+            length(buffer),
+        );
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "plan: {} launches in {} waves, arena {} bytes",
+            self.launches.len(),
+            self.launches.last().map_or(0, |last| last.wave + 1),
+            self.arena * 4
+        )?;
+        for (at, buffer) in self.buffers.iter().enumerate() {
+            let place = match &buffer.storage {
+                Storage::Arena(offset) => format!("arena+{}", offset * 4),
+                Storage::State(state) => format!(
+                    "state {:?} {}",
+                    self.states[*state].kind, self.states[*state].name
+                ),
+                Storage::Input(name) => format!("input {name}"),
+                Storage::Output(name) => format!("output {name}"),
+            };
+            writeln!(
+                f,
+                "  b{at}: {} bytes, layout {:?}, {place}   # {}",
+                buffer.len * 4,
+                buffer.layout,
+                self.names[at]
+            )?;
+        }
+        for launch in &self.launches {
+            let buffers: Vec<String> = launch.buffers.iter().map(|at| format!("b{at}")).collect();
+            let tasks: usize = launch.nest.grid.iter().product();
+            writeln!(
+                f,
+                "  wave {}: {} ({}), {tasks} tasks, {} flops, {} bytes   @ {}",
+                launch.wave,
+                launch.label,
+                buffers.join(", "),
+                launch.flops,
+                launch.bytes,
+                launch.source
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,2 @@
+//! passes
+pub mod fuse;
