@@ -18,6 +18,16 @@ pub enum Attribute {
     Text(String),
 }
 
+impl Attribute {
+    /// A list of extents, axes or strides.
+    ///
+    /// # Panics
+    /// When one exceeds `i64`, which no checked extent does.
+    pub fn extents(values: &[usize]) -> Self {
+        Attribute::Ints(values.iter().map(|&value| i64::try_from(value).expect("a checked extent")).collect())
+    }
+}
+
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,6 +98,12 @@ impl Attributes {
             Some(Attribute::Ints(values)) => values,
             other => panic!("attribute `{name}` should be a list of whole numbers, is {other:?}"),
         }
+    }
+
+    /// A list of extents, axes or strides.
+    pub fn extents(&self, name: &str) -> Vec<usize> {
+        let convert = |&value: &i64| usize::try_from(value).unwrap_or_else(|_| panic!("`{name}` holds {value}"));
+        self.ints(name).iter().map(convert).collect()
     }
 
     /// A text.

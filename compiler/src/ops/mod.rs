@@ -1,11 +1,63 @@
 //! The ops: one file each, registered by one `mod` line and one entry in [`OPS`].
 
 use crate::graph::{Attributes, Graph, NodeId, TensorType};
-use crate::lower::expression::ExpressionBuilder;
-use crate::lower::expression::Scalar;
+use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use std::fmt;
 
+mod add;
+mod avg_pool;
+mod avg_pool_grad;
+mod batch_mean;
+mod batch_norm;
+mod batch_var;
+mod broadcast;
+mod check;
+mod concat;
+mod constant;
+mod conv2d;
+mod conv2d_input_grad;
+mod conv2d_weight_grad;
+pub mod convolution;
+mod correct;
+mod cross_entropy;
+mod cross_entropy_grad;
+mod dense;
+mod dense_input_grad;
+mod dense_weight_grad;
+mod div;
+mod dropout;
+pub mod emit;
+mod flatten;
+mod global_avg_pool;
+mod input;
+pub mod leaf;
+mod max_pool;
+mod max_pool_grad;
+mod momentum;
+mod mul;
+mod neg;
+mod offset;
+mod pad_channels;
+mod parameter;
+pub mod pool;
+mod reduce_sum;
+mod relu;
+mod relu_grad;
+mod rsqrt;
+pub mod samples;
+mod scale;
+mod sgd;
+mod slice_channels;
+mod sqrt;
+mod square;
+mod statistic;
+mod sub;
+mod subsample;
+mod subsample_grad;
 pub mod tensor;
+mod unflatten;
+mod velocity;
+pub mod window;
 
 /// Why operands or attributes do not fit an op. The elaborator adds the place, the printer of text IR the line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,7 +139,54 @@ impl fmt::Debug for dyn Op {
 }
 
 /// Every op there is, in the order of docs/ops.md.
-pub static OPS: &[&dyn Op] = &[];
+pub static OPS: &[&dyn Op] = &[
+    &input::Input,
+    &parameter::Parameter,
+    &statistic::Statistic,
+    &velocity::Velocity,
+    &constant::Constant,
+    &add::Add,
+    &sub::Sub,
+    &mul::Mul,
+    &div::Div,
+    &neg::Neg,
+    &scale::Scale,
+    &offset::Offset,
+    &square::Square,
+    &sqrt::Sqrt,
+    &rsqrt::Rsqrt,
+    &relu::Relu,
+    &relu_grad::ReluGrad,
+    &dropout::Dropout,
+    &broadcast::Broadcast,
+    &reduce_sum::ReduceSum,
+    &batch_mean::BatchMean,
+    &batch_var::BatchVar,
+    &batch_norm::BatchNorm,
+    &conv2d::Conv2d,
+    &conv2d_input_grad::Conv2dInputGrad,
+    &conv2d_weight_grad::Conv2dWeightGrad,
+    &dense::Dense,
+    &dense_input_grad::DenseInputGrad,
+    &dense_weight_grad::DenseWeightGrad,
+    &max_pool::MaxPool,
+    &max_pool_grad::MaxPoolGrad,
+    &avg_pool::AvgPool,
+    &avg_pool_grad::AvgPoolGrad,
+    &global_avg_pool::GlobalAvgPool,
+    &flatten::Flatten,
+    &unflatten::Unflatten,
+    &subsample::Subsample,
+    &subsample_grad::SubsampleGrad,
+    &pad_channels::PadChannels,
+    &slice_channels::SliceChannels,
+    &concat::Concat,
+    &cross_entropy::CrossEntropy,
+    &cross_entropy_grad::CrossEntropyGrad,
+    &correct::Correct,
+    &momentum::Momentum,
+    &sgd::Sgd,
+];
 
 /// The op of that name.
 pub fn find(name: &str) -> Option<&'static dyn Op> {

@@ -1,0 +1,38 @@
+//! `add`: the sum of two tensors.
+
+use super::tensor::Tensor;
+use super::{Attributes, Expression, Graph, Lowering, NodeId, Op, OpError, TensorType, check, samples};
+
+/// See [`Op::doc`].
+pub struct Add;
+
+impl Op for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn doc(&self) -> &'static str {
+        "Elementwise sum, `y = a + b`, of two tensors of one shape."
+    }
+
+    fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
+        check::attributes(self, attributes, &[])?;
+        check::same::<2>(self, operands)
+    }
+
+    fn eval(&self, operands: &[&Tensor], _: &Attributes, _: &TensorType) -> Tensor {
+        operands[0].zip(operands[1], |a, b| a + b)
+    }
+
+    fn grad(&self, _: &mut Graph, _: NodeId, dy: NodeId) -> Result<Vec<Option<NodeId>>, String> {
+        Ok(vec![Some(dy), Some(dy)])
+    }
+
+    fn lowering(&self) -> Lowering {
+        Lowering::Elementwise(|builder, x, _| builder.push(Expression::Add(x[0], x[1])))
+    }
+
+    fn samples(&self, seed: u64) -> samples::Samples {
+        samples::elementwise(seed, 2, |_| Attributes::new())
+    }
+}
