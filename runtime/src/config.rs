@@ -38,11 +38,28 @@ pub enum Schedule {
     /// 1.
     Constant,
     /// Times `by` at each of the steps `at`, after a linear warm-up over `warmup` steps.
-    Step { at: Vec<u64>, by: f64, warmup: u64 },
+    Step {
+        /// The steps, counted from 0, from which on the rate is lower.
+        at: Vec<u64>,
+        /// By which factor.
+        by: f64,
+        /// Steps of the warm-up.
+        warmup: u64,
+    },
     /// Half a cosine from 1 to `last` over the whole run, after a linear warm-up over `warmup` steps.
-    Cosine { last: f64, warmup: u64 },
+    Cosine {
+        /// The factor at the end.
+        last: f64,
+        /// Steps of the warm-up.
+        warmup: u64,
+    },
     /// Linear from 1 to `last` over the whole run, after a linear warm-up over `warmup` steps.
-    Linear { last: f64, warmup: u64 },
+    Linear {
+        /// The factor at the end.
+        last: f64,
+        /// Steps of the warm-up.
+        warmup: u64,
+    },
 }
 
 /// How long a run is.
@@ -90,5 +107,10 @@ pub enum Transform {
     /// Mirrors left to right, with probability a half.
     RandomFlip,
     /// `(x - mean_c) / std_c`; where empty, the data set's own mean and deviation over its training images.
-    Normalize { mean: Vec<f64>, std: Vec<f64> },
+    Normalize {
+        /// For each channel, in units of white.
+        mean: Vec<f64>,
+        /// For each channel, in units of white.
+        std: Vec<f64>,
+    },
 }

@@ -1,0 +1,138 @@
+//! What can be wrong with data.
+
+use std::path::PathBuf;
+
+/// Why data cannot be used: which file, what was expected, what was found, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file is not there.
+    #[error("{}: {what} is not there\n  help: {hint}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the file is for.
+        what: &'static str,
+        /// How to get it.
+        hint: String,
+    },
+    /// The system refuses to read a file.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A gzip file cannot be unpacked.
+    #[error("{}: expected a gzip file, cannot unpack it: {source}\n  help: {hint}", path.display())]
+    Unpack {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+        /// How to get a whole one.
+        hint: String,
+    },
+    /// A file does not start as its format demands.
+    #[error("{}: expected {expected}, found {found}\n  help: {hint}", path.display())]
+    Magic {
+        /// The file.
+        path: PathBuf,
+        /// The right start, in words.
+        expected: String,
+        /// What the file starts with.
+        found: String,
+        /// How to get the right one.
+        hint: String,
+    },
+    /// A file is too short, too long, or cut off within a record.
+    #[error("{}: expected {expected}, found {found} bytes\n  help: the file is damaged or not complete; {hint}", path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// The right length, in words.
+        expected: String,
+        /// The length that it has.
+        found: usize,
+        /// How to get a whole one.
+        hint: String,
+    },
+    /// A label names a class that does not exist.
+    #[error("{}: sample {sample} has label {label}, expected 0 to {}\n  help: the file is damaged or of another data set; {hint}",
+        path.display(), classes - 1)]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The sample's place in it, from 0.
+        sample: usize,
+        /// Its label.
+        label: u8,
+        /// How many classes there are.
+        classes: usize,
+        /// How to get the right file.
+        hint: String,
+    },
+    /// Two files that belong together do not agree.
+    #[error("{}: {found}, but {} has {expected}\n  help: the two files belong together; {hint}", path.display(), other.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The file that it should agree with.
+        other: PathBuf,
+        /// What the other one has.
+        expected: String,
+        /// What this one has.
+        found: String,
+        /// How to get the right ones.
+        hint: String,
+    },
+    /// A crop does not fit into the image.
+    #[error("`{transform}({side})`: the images of {name} are {height}x{width} at this point, smaller than the crop\n  \
+             help: use a side of at most {}, or `pad` first", height.min(width))]
+    Crop {
+        /// `random_crop` or `center_crop`.
+        transform: &'static str,
+        /// The side it asks for.
+        side: usize,
+        /// The data set.
+        name: &'static str,
+        /// Height of the image that it is given.
+        height: usize,
+        /// Its width.
+        width: usize,
+    },
+    /// `normalize` is not the last transform, or there are two.
+    #[error("`{transform}` comes after `normalize`\n  help: `normalize` is the last transform; put it at the end")]
+    NormalizeNotLast {
+        /// What follows.
+        transform: &'static str,
+    },
+    /// `normalize` has the wrong number of values.
+    #[error(
+        "`normalize`: `{argument}` has {found} values, but the images of {name} have {expected} channels\n  \
+             help: give one value for each channel, or none to use the training set's own"
+    )]
+    Channels {
+        /// `mean` or `std`.
+        argument: &'static str,
+        /// Channels of the data set.
+        expected: usize,
+        /// Values given.
+        found: usize,
+        /// The data set.
+        name: &'static str,
+    },
+    /// `normalize` would divide by zero, or by something that is no positive number.
+    #[error(
+        "`normalize`: the deviation of channel {channel} of {name} is {value}, which cannot be divided by\n  \
+             help: give positive values, `normalize(mean = [..], std = [..])`"
+    )]
+    Deviation {
+        /// The channel.
+        channel: usize,
+        /// Its standard deviation.
+        value: f64,
+        /// The data set.
+        name: &'static str,
+    },
+}
