@@ -1,4 +1,11 @@
 //! The runtime: runs the programs that the compiler emits. Knows nothing of the language or the graph.
 
+pub mod buffer;
 pub mod config;
+pub mod executable;
+pub mod jit;
+pub mod kernels;
+pub mod layout;
 pub mod program;
+pub mod state;
+pub mod workers;
