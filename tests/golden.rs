@@ -15,9 +15,16 @@ fn read(path: &Path) -> HashMap<String, (Vec<usize>, Vec<f64>)> {
         .map(|(name, view)| {
             let data = view.data();
             let values = match view.dtype() {
-                Dtype::F32 => data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("4 bytes")))).collect(),
-                Dtype::F64 => data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect(),
-                Dtype::I64 => data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f64).collect(),
+                Dtype::F32 => data
+                    .chunks_exact(4)
+                    .map(|b| f64::from(f32::from_le_bytes(b.try_into().expect("4 bytes"))))
+                    .collect(),
+                Dtype::F64 => {
+                    data.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
+                }
+                Dtype::I64 => {
+                    data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f64).collect()
+                }
                 other => panic!("{name} is {other:?}"),
             };
             (name, (view.shape().to_vec(), values))
@@ -30,11 +37,23 @@ fn write(path: &Path, tensors: &[(String, Vec<usize>, Vec<f64>)]) {
     let encoded: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, dims, values)| match name.as_str() {
-            "label" => (name.clone(), Dtype::I64, dims.clone(), values.iter().flat_map(|&v| (v as i64).to_le_bytes()).collect()),
-            _ => (name.clone(), Dtype::F32, dims.clone(), values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect()),
+            "label" => (
+                name.clone(),
+                Dtype::I64,
+                dims.clone(),
+                values.iter().flat_map(|&v| (v as i64).to_le_bytes()).collect(),
+            ),
+            _ => (
+                name.clone(),
+                Dtype::F32,
+                dims.clone(),
+                values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect(),
+            ),
         })
         .collect();
-    let views = encoded.iter().map(|(name, dtype, dims, bytes)| (name.clone(), TensorView::new(*dtype, dims.clone(), bytes).expect("a tensor")));
+    let views = encoded.iter().map(|(name, dtype, dims, bytes)| {
+        (name.clone(), TensorView::new(*dtype, dims.clone(), bytes).expect("a tensor"))
+    });
     safetensors::serialize_to_file(views, None, path).expect("the file can be written");
 }
 
@@ -54,7 +73,12 @@ fn hold(golden: &Path, name: &str, kernel: &str) -> f64 {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let [weights, batch, out] = ["weights", "batch", "out"].map(|file| dir.path().join(format!("{file}.safetensors")));
     let part = |prefix: &str| -> Vec<(String, Vec<usize>, Vec<f64>)> {
-        given.iter().filter_map(|(name, (dims, values))| Some((name.strip_prefix(prefix)?.to_string(), dims.clone(), values.clone()))).collect()
+        given
+            .iter()
+            .filter_map(|(name, (dims, values))| {
+                Some((name.strip_prefix(prefix)?.to_string(), dims.clone(), values.clone()))
+            })
+            .collect()
     };
     write(&weights, &[part("param."), part("buffer.")].concat());
     write(&batch, &part("input."));

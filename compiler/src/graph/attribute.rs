@@ -120,11 +120,7 @@ impl fmt::Display for Attributes {
         if self.0.is_empty() {
             return Ok(());
         }
-        let items: Vec<String> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let items: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         write!(f, "{{{}}}", items.join(", "))
     }
 }

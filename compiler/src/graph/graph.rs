@@ -101,40 +101,19 @@ impl Graph {
     ) -> Result<NodeId, OpError> {
         let types: Vec<&TensorType> = operands.iter().map(|&operand| &self[operand].ty).collect();
         let ty = op.infer(&types, &attributes)?;
-        Ok(self.insert(Node {
-            op,
-            operands: operands.to_vec(),
-            attributes,
-            ty,
-            place,
-            kernel: None,
-        }))
+        Ok(self.insert(Node { op, operands: operands.to_vec(), attributes, ty, place, kernel: None }))
     }
 
     /// `try_add` for passes, whose operands fit by construction.
     ///
     /// # Panics
     /// When they do not: a mistake of the pass.
-    pub fn add(
-        &mut self,
-        op: &'static dyn Op,
-        operands: &[NodeId],
-        attributes: Attributes,
-        place: Place,
-    ) -> NodeId {
+    pub fn add(&mut self, op: &'static dyn Op, operands: &[NodeId], attributes: Attributes, place: Place) -> NodeId {
         let name = op.name();
-        self.try_add(op, operands, attributes, place)
-            .unwrap_or_else(|error| {
-                let types: Vec<String> = operands
-                    .iter()
-                    .map(|&operand| self[operand].ty.to_string())
-                    .collect();
-                panic!(
-                    "ill-typed `{name}` of ({}): {}",
-                    types.join(", "),
-                    error.message
-                )
-            })
+        self.try_add(op, operands, attributes, place).unwrap_or_else(|error| {
+            let types: Vec<String> = operands.iter().map(|&operand| self[operand].ty.to_string()).collect();
+            panic!("ill-typed `{name}` of ({}): {}", types.join(", "), error.message)
+        })
     }
 
     /// Adds a node whose type is known.
@@ -149,11 +128,7 @@ impl Graph {
 
     /// Adds a result.
     pub fn output(&mut self, kind: OutputKind, name: &str, value: NodeId) {
-        self.outputs.push(Output {
-            kind,
-            name: name.to_string(),
-            value,
-        });
+        self.outputs.push(Output { kind, name: name.to_string(), value });
     }
 
     /// The value of the result called `name`.
@@ -186,10 +161,7 @@ impl Graph {
 
     /// The nodes that have `id` as an operand, oldest first, each once.
     pub fn users(&self, id: NodeId) -> Vec<NodeId> {
-        let users: BTreeSet<NodeIndex> = self
-            .nodes
-            .neighbors_directed(id.0, Direction::Outgoing)
-            .collect();
+        let users: BTreeSet<NodeIndex> = self.nodes.neighbors_directed(id.0, Direction::Outgoing).collect();
         users.into_iter().map(NodeId).collect()
     }
 
@@ -199,11 +171,7 @@ impl Graph {
         let mut waiting: HashMap<NodeIndex, usize> = HashMap::new();
         let mut ready = BTreeSet::new();
         for id in self.nodes.node_indices() {
-            let operands = self.nodes[id]
-                .operands
-                .iter()
-                .collect::<BTreeSet<_>>()
-                .len();
+            let operands = self.nodes[id].operands.iter().collect::<BTreeSet<_>>().len();
             waiting.insert(id, operands);
             if operands == 0 {
                 ready.insert(id);
@@ -225,17 +193,13 @@ impl Graph {
 
     /// `try_topological` for graphs that have been verified.
     pub fn topological(&self) -> Vec<NodeId> {
-        self.try_topological()
-            .expect("a verified graph has no cycle")
+        self.try_topological().expect("a verified graph has no cycle")
     }
 
     /// Replaces the operands of `id`.
     pub fn set_operands(&mut self, id: NodeId, operands: Vec<NodeId>) {
         let edges: Vec<_> = {
-            let mut walker = self
-                .nodes
-                .neighbors_directed(id.0, Direction::Incoming)
-                .detach();
+            let mut walker = self.nodes.neighbors_directed(id.0, Direction::Incoming).detach();
             let mut edges = Vec::new();
             while let Some(edge) = walker.next_edge(&self.nodes) {
                 edges.push(edge);
@@ -254,11 +218,8 @@ impl Graph {
     /// Makes every user of `old`, and every output, use `new` instead. `old` stays, unused.
     pub fn replace(&mut self, old: NodeId, new: NodeId) {
         for user in self.users(old) {
-            let operands = self[user]
-                .operands
-                .iter()
-                .map(|&operand| if operand == old { new } else { operand })
-                .collect();
+            let operands =
+                self[user].operands.iter().map(|&operand| if operand == old { new } else { operand }).collect();
             self.set_operands(user, operands);
         }
         for output in &mut self.outputs {
@@ -270,10 +231,7 @@ impl Graph {
 
     /// Removes a node that nothing uses.
     pub fn remove(&mut self, id: NodeId) {
-        debug_assert!(
-            self.users(id).is_empty(),
-            "removing {id:?}, which is in use"
-        );
+        debug_assert!(self.users(id).is_empty(), "removing {id:?}, which is in use");
         self.nodes.remove_node(id.0);
     }
 }

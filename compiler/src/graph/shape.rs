@@ -26,18 +26,12 @@ pub struct TensorType {
 impl TensorType {
     /// An f32 tensor of the given extents.
     pub fn f32(dims: &[usize]) -> Self {
-        TensorType {
-            element: ElementType::F32,
-            dims: dims.to_vec(),
-        }
+        TensorType { element: ElementType::F32, dims: dims.to_vec() }
     }
 
     /// An i32 tensor of the given extents.
     pub fn i32(dims: &[usize]) -> Self {
-        TensorType {
-            element: ElementType::I32,
-            dims: dims.to_vec(),
-        }
+        TensorType { element: ElementType::I32, dims: dims.to_vec() }
     }
 
     /// Number of dimensions.

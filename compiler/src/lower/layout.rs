@@ -39,9 +39,7 @@ fn forced(op: &str, operand: Option<usize>) -> Option<Layout> {
         ("conv2d", Some(1)) | ("conv2d_input_grad", Some(0)) | ("conv2d_weight_grad", None) => {
             Some(CONVOLUTION_WEIGHT.to_vec())
         }
-        ("dense", Some(1)) | ("dense_input_grad", Some(0)) | ("dense_weight_grad", None) => {
-            Some(DENSE_WEIGHT.to_vec())
-        }
+        ("dense", Some(1)) | ("dense_input_grad", Some(0)) | ("dense_weight_grad", None) => Some(DENSE_WEIGHT.to_vec()),
         _ => None,
     }
 }
@@ -77,10 +75,7 @@ pub fn layouts(graph: &Graph) -> HashMap<NodeId, Layout> {
     }
     for output in &graph.outputs {
         if output.kind == crate::graph::OutputKind::Update {
-            for &leaf in ids
-                .iter()
-                .filter(|&&leaf| is_state(graph, leaf, &output.name))
-            {
+            for &leaf in ids.iter().filter(|&&leaf| is_state(graph, leaf, &output.name)) {
                 let (a, b) = (find(&mut group, leaf), find(&mut group, output.value));
                 if graph[leaf].ty == graph[output.value].ty {
                     group.insert(a, b);
@@ -92,33 +87,20 @@ pub fn layouts(graph: &Graph) -> HashMap<NodeId, Layout> {
     let mut force = |root: NodeId, layout: Option<Layout>, id: NodeId| {
         if let Some(layout) = layout {
             let known = chosen.entry(root).or_insert_with(|| layout.clone());
-            assert!(
-                *known == layout,
-                "{id:?} would have to lie both as {known:?} and as {layout:?}"
-            );
+            assert!(*known == layout, "{id:?} would have to lie both as {known:?} and as {layout:?}");
         }
     };
     for &id in &ids {
         let node = &graph[id];
         force(find(&mut group, id), forced(node.op.name(), None), id);
         for (at, &operand) in node.operands.iter().enumerate() {
-            force(
-                find(&mut group, operand),
-                forced(node.op.name(), Some(at)),
-                operand,
-            );
+            force(find(&mut group, operand), forced(node.op.name(), Some(at)), operand);
         }
     }
     ids.iter()
         .map(|&id| {
             let root = find(&mut group, id);
-            (
-                id,
-                chosen
-                    .get(&root)
-                    .cloned()
-                    .unwrap_or_else(|| default_layout(graph[id].ty.rank())),
-            )
+            (id, chosen.get(&root).cloned().unwrap_or_else(|| default_layout(graph[id].ty.rank())))
         })
         .collect()
 }
@@ -160,12 +142,6 @@ impl Domain {
             _ => panic!("a value of rank {} has no walk", layout.len()),
         };
         let extent = |slot: usize| axes[slot].map_or(1, |axis: usize| dims[axis]);
-        Domain {
-            outer: extent(0),
-            rows: extent(1),
-            columns: extent(2),
-            channels: extent(3),
-            axes,
-        }
+        Domain { outer: extent(0), rows: extent(1), columns: extent(2), channels: extent(3), axes }
     }
 }

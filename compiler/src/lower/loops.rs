@@ -22,18 +22,12 @@ pub struct Affine {
 impl Affine {
     /// A number.
     pub fn constant(constant: i64) -> Affine {
-        Affine {
-            constant,
-            terms: Vec::new(),
-        }
+        Affine { constant, terms: Vec::new() }
     }
 
     /// The value of a loop variable.
     pub fn var(var: Var) -> Affine {
-        Affine {
-            constant: 0,
-            terms: vec![(var, 1)],
-        }
+        Affine { constant: 0, terms: vec![(var, 1)] }
     }
 
     /// `self + other`. Terms stay sorted and without zeros, so that equal nests are equal values.
@@ -69,24 +63,13 @@ impl Affine {
 
     /// `self * k`
     pub fn times(&self, k: i64) -> Affine {
-        let terms = self
-            .terms
-            .iter()
-            .filter(|_| k != 0)
-            .map(|&(var, coefficient)| (var, coefficient * k))
-            .collect();
-        Affine {
-            constant: self.constant * k,
-            terms,
-        }
+        let terms = self.terms.iter().filter(|_| k != 0).map(|&(var, coefficient)| (var, coefficient * k)).collect();
+        Affine { constant: self.constant * k, terms }
     }
 
     /// `self + k`
     pub fn offset(&self, k: i64) -> Affine {
-        Affine {
-            constant: self.constant + k,
-            terms: self.terms.clone(),
-        }
+        Affine { constant: self.constant + k, terms: self.terms.clone() }
     }
 }
 
@@ -136,24 +119,11 @@ pub enum Fold {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Stores the value for each (pixel, channel). `channel_stride` as in [`Load`] (not 0).
-    Store {
-        value: Scalar,
-        address: Address,
-        pixel_stride: i64,
-        channel_stride: i64,
-    },
+    Store { value: Scalar, address: Address, pixel_stride: i64, channel_stride: i64 },
     /// For each channel: `memory[address + c] = fold(memory[address + c], fold over pixels of value)`.
-    FoldPixels {
-        value: Scalar,
-        fold: Fold,
-        address: Address,
-    },
+    FoldPixels { value: Scalar, fold: Fold, address: Address },
     /// `memory[address] = fold(memory[address], fold over pixels and channels of value)`. Lanes are folded in a fixed order.
-    FoldAll {
-        value: Scalar,
-        fold: Fold,
-        address: Address,
-    },
+    FoldAll { value: Scalar, fold: Fold, address: Address },
 }
 
 /// An elementwise computation over `pixels x channels`. Loads of one element happen before its stores, so a store
@@ -178,33 +148,13 @@ pub struct Map {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Statement {
     /// `for var in 0..extent { body }`; stops early at the first iteration in which `limit.0 >= limit.1`.
-    For {
-        var: Var,
-        extent: usize,
-        limit: Option<(Affine, i64)>,
-        body: Vec<Statement>,
-    },
+    For { var: Var, extent: usize, limit: Option<(Affine, i64)>, body: Vec<Statement> },
     /// `if low <= value < high { then } else { otherwise }`
-    If {
-        value: Affine,
-        low: i64,
-        high: i64,
-        then: Vec<Statement>,
-        otherwise: Vec<Statement>,
-    },
+    If { value: Affine, low: i64, high: i64, then: Vec<Statement>, otherwise: Vec<Statement> },
     /// Sets `len` contiguous elements to `value`.
-    Fill {
-        address: Address,
-        len: usize,
-        value: f32,
-    },
+    Fill { address: Address, len: usize, value: f32 },
     /// `C = (accumulate ? C : 0) + sum over i of A_i B_i` by the micro-kernel; index into the nest's `gemms`.
-    Gemm {
-        shape: usize,
-        a: Address,
-        b: Address,
-        c: Address,
-    },
+    Gemm { shape: usize, a: Address, b: Address, c: Address },
     /// An elementwise computation.
     Map(Map),
 }

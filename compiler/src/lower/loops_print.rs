@@ -76,11 +76,7 @@ impl Display for Load {
             write!(f, "sum {count} by {stride} of ")?;
         }
         moving(f, &self.address, self.pixel_stride, self.channel_stride)?;
-        if self.integer {
-            write!(f, " as i32")
-        } else {
-            Ok(())
-        }
+        if self.integer { write!(f, " as i32") } else { Ok(()) }
     }
 }
 
@@ -114,21 +110,13 @@ impl Map {
             E::Select(a, b, c) => write!(f, "v{} != 0 ? v{} : v{}", a.0, b.0, c.0),
             E::Channel => write!(f, "c"),
             E::Uniform { seed, stream } => {
-                write!(
-                    f,
-                    "uniform(v{}, {stream}, {} + {}*p + c)",
-                    seed.0, self.counter, self.channels
-                )
+                write!(f, "uniform(v{}, {stream}, {} + {}*p + c)", seed.0, self.counter, self.channels)
             }
         }
     }
 
     fn print(&self, f: &mut Formatter, indent: usize) -> Result {
-        writeln!(
-            f,
-            "{:indent$}map p < {}, c < {} {{",
-            "", self.pixels, self.channels
-        )?;
+        writeln!(f, "{:indent$}map p < {}, c < {} {{", "", self.pixels, self.channels)?;
         for (k, &step) in self.steps.iter().enumerate() {
             write!(f, "{:indent$}  v{k} = ", "")?;
             self.print_step(f, step)?;
@@ -137,48 +125,25 @@ impl Map {
         for effect in &self.effects {
             write!(f, "{:indent$}  ", "")?;
             match effect {
-                Effect::Store {
-                    value,
-                    address,
-                    pixel_stride,
-                    channel_stride,
-                } => {
+                Effect::Store { value, address, pixel_stride, channel_stride } => {
                     moving(f, address, *pixel_stride, *channel_stride)?;
                     writeln!(f, " = v{}", value.0)?;
                 }
-                Effect::FoldPixels {
-                    value,
-                    fold,
-                    address,
-                } => {
+                Effect::FoldPixels { value, fold, address } => {
                     moving(f, address, 0, 1)?;
                     writeln!(f, " {fold}= v{}", value.0)?;
                 }
-                Effect::FoldAll {
-                    value,
-                    fold,
-                    address,
-                } => writeln!(f, "{address} {fold}= v{}", value.0)?,
+                Effect::FoldAll { value, fold, address } => writeln!(f, "{address} {fold}= v{}", value.0)?,
             }
         }
         writeln!(f, "{:indent$}}}", "")
     }
 }
 
-fn print_statements(
-    f: &mut Formatter,
-    nest: &Nest,
-    statements: &[Statement],
-    indent: usize,
-) -> Result {
+fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], indent: usize) -> Result {
     for statement in statements {
         match statement {
-            Statement::For {
-                var,
-                extent,
-                limit,
-                body,
-            } => {
+            Statement::For { var, extent, limit, body } => {
                 write!(f, "{:indent$}for {var} < {extent}", "")?;
                 if let Some((value, limit)) = limit {
                     write!(f, " while {value} < {limit}")?;
@@ -187,13 +152,7 @@ fn print_statements(
                 print_statements(f, nest, body, indent + 2)?;
                 writeln!(f, "{:indent$}}}", "")?;
             }
-            Statement::If {
-                value,
-                low,
-                high,
-                then,
-                otherwise,
-            } => {
+            Statement::If { value, low, high, then, otherwise } => {
                 writeln!(f, "{:indent$}if {low} <= {value} < {high} {{", "")?;
                 print_statements(f, nest, then, indent + 2)?;
                 if !otherwise.is_empty() {
@@ -202,19 +161,11 @@ fn print_statements(
                 }
                 writeln!(f, "{:indent$}}}", "")?;
             }
-            Statement::Fill {
-                address,
-                len,
-                value,
-            } => {
+            Statement::Fill { address, len, value } => {
                 writeln!(f, "{:indent$}fill {address} {len} with {value:?}", "")?;
             }
             Statement::Gemm { shape, a, b, c } => {
-                let sign = if nest.gemms[*shape].accumulate {
-                    "+="
-                } else {
-                    "="
-                };
+                let sign = if nest.gemms[*shape].accumulate { "+=" } else { "=" };
                 writeln!(f, "{:indent$}{c} {sign} gemm{shape} {a} {b}", "")?;
             }
             Statement::Map(map) => map.print(f, indent)?,
@@ -225,11 +176,7 @@ fn print_statements(
 
 impl Display for Nest {
     fn fmt(&self, f: &mut Formatter) -> Result {
-        writeln!(
-            f,
-            "nest {:?} buffers {} scratch {} {{",
-            self.grid, self.buffers, self.scratch
-        )?;
+        writeln!(f, "nest {:?} buffers {} scratch {} {{", self.grid, self.buffers, self.scratch)?;
         for (k, gemm) in self.gemms.iter().enumerate() {
             writeln!(
                 f,

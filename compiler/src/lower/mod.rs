@@ -1,6 +1,7 @@
 //! From the fused graph to CLIF: plan (order, buffers), loop nests, Cranelift IR.
 
 pub mod anchors;
+pub mod clif;
 pub mod expression;
 pub mod layout;
 pub mod loops;

@@ -73,11 +73,7 @@ impl Sweep {
     /// Pixels along `columns`, channels along the innermost axis, of a value that is walked as `domain`.
     pub fn new(domain: &Domain, position: [Affine; 4], step: i64) -> Self {
         let rank = domain.axes.iter().flatten().count();
-        let mut sweep = Sweep {
-            start: vec![Affine::default(); rank],
-            pixel: vec![0; rank],
-            channel: vec![0; rank],
-        };
+        let mut sweep = Sweep { start: vec![Affine::default(); rank], pixel: vec![0; rank], channel: vec![0; rank] };
         for (slot, start) in position.into_iter().enumerate() {
             if let Some(axis) = domain.axes[slot] {
                 sweep.start[axis] = start;
@@ -96,21 +92,14 @@ impl Sweep {
     fn restrict(&self, axes: &[i64]) -> Sweep {
         let pick = |values: &[i64]| axes.iter().map(|&axis| values[axis as usize]).collect();
         Sweep {
-            start: axes
-                .iter()
-                .map(|&axis| self.start[axis as usize].clone())
-                .collect(),
+            start: axes.iter().map(|&axis| self.start[axis as usize].clone()).collect(),
             pixel: pick(&self.pixel),
             channel: pick(&self.channel),
         }
     }
 
     fn dot(coordinates: &[i64], strides: &[i64]) -> i64 {
-        coordinates
-            .iter()
-            .zip(strides)
-            .map(|(coordinate, stride)| coordinate * stride)
-            .sum()
+        coordinates.iter().zip(strides).map(|(coordinate, stride)| coordinate * stride).sum()
     }
 
     /// The element offset of pixel 0, channel 0, and what a pixel and a channel add.
@@ -119,14 +108,8 @@ impl Sweep {
             .start
             .iter()
             .zip(strides)
-            .fold(Affine::default(), |sum, (start, &stride)| {
-                sum.plus(&start.times(stride))
-            });
-        (
-            start,
-            Self::dot(&self.pixel, strides),
-            Self::dot(&self.channel, strides),
-        )
+            .fold(Affine::default(), |sum, (start, &stride)| sum.plus(&start.times(stride)));
+        (start, Self::dot(&self.pixel, strides), Self::dot(&self.channel, strides))
     }
 }
 
@@ -170,17 +153,12 @@ impl<'g> NestBuilder<'g> {
 
     /// The number of the task, counted along the whole grid.
     pub fn task_number(&self) -> Affine {
-        (0..self.grid.len()).fold(Affine::default(), |number, axis| {
-            number.times(self.grid[axis] as i64).plus(&self.task(axis))
-        })
+        (0..self.grid.len())
+            .fold(Affine::default(), |number, axis| number.times(self.grid[axis] as i64).plus(&self.task(axis)))
     }
 
     /// `for i in 0..extent { body(i) }`, unrolled away where there is one iteration.
-    pub fn each(
-        &mut self,
-        extent: usize,
-        body: impl FnOnce(&mut Self, Affine) -> Vec<Statement>,
-    ) -> Vec<Statement> {
+    pub fn each(&mut self, extent: usize, body: impl FnOnce(&mut Self, Affine) -> Vec<Statement>) -> Vec<Statement> {
         self.each_below(extent, |_| None, body)
     }
 
@@ -198,77 +176,50 @@ impl<'g> NestBuilder<'g> {
         self.variables += 1;
         let limit = limit(&Affine::var(var));
         let body = body(self, Affine::var(var));
-        vec![Statement::For {
-            var,
-            extent,
-            limit,
-            body,
-        }]
+        vec![Statement::For { var, extent, limit, body }]
     }
 
     /// Reserves scratch memory; each piece starts on a cache line.
     pub fn scratch(&mut self, len: usize) -> Address {
         let offset = self.scratch as i64;
         self.scratch += len.next_multiple_of(16);
-        Address {
-            base: Base::Scratch,
-            offset: Affine::constant(offset),
-        }
+        Address { base: Base::Scratch, offset: Affine::constant(offset) }
     }
 
     /// The launch's buffer for it.
     pub fn buffer(&mut self, buffer: Buffer) -> Base {
-        let at = self
-            .buffers
-            .iter()
-            .position(|&known| known == buffer)
-            .unwrap_or_else(|| {
-                self.buffers.push(buffer);
-                self.buffers.len() - 1
-            });
+        let at = self.buffers.iter().position(|&known| known == buffer).unwrap_or_else(|| {
+            self.buffers.push(buffer);
+            self.buffers.len() - 1
+        });
         Base::Buffer(at)
     }
 
     /// A place in a value.
     pub fn value(&mut self, id: NodeId, offset: Affine) -> Address {
-        Address {
-            base: self.buffer(Buffer::Value(id)),
-            offset,
-        }
+        Address { base: self.buffer(Buffer::Value(id)), offset }
     }
 
     /// The matrix product of that shape.
     pub fn gemm(&mut self, shape: GemmShape, a: Address, b: Address, c: Address) -> Statement {
-        let at = self
-            .gemms
-            .iter()
-            .position(|known| *known == shape)
-            .unwrap_or_else(|| {
-                self.gemms.push(shape);
-                self.gemms.len() - 1
-            });
+        let at = self.gemms.iter().position(|known| *known == shape).unwrap_or_else(|| {
+            self.gemms.push(shape);
+            self.gemms.len() - 1
+        });
         Statement::Gemm { shape: at, a, b, c }
     }
 
     /// The finished nest.
     pub fn finish(self, body: Vec<Statement>) -> (Nest, Vec<Buffer>) {
-        let nest = Nest {
-            grid: self.grid,
-            buffers: self.buffers.len(),
-            scratch: self.scratch,
-            gemms: self.gemms,
-            body,
-        };
+        let nest =
+            Nest { grid: self.grid, buffers: self.buffers.len(), scratch: self.scratch, gemms: self.gemms, body };
         (nest, self.buffers)
     }
 }
 
 /// A place `offset` elements further on.
 pub fn further(address: &Address, offset: &Affine) -> Address {
-    Address {
-        base: address.base,
-        offset: address.offset.plus(offset),
-    }
+    Address { base: address.base, offset: address.offset.plus(offset) }
 }
 
 /// An elementwise map under construction.
@@ -304,26 +255,16 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
 
     /// Reads memory directly.
     pub fn load(&mut self, load: Load) -> Scalar {
-        let at = self
-            .loads
-            .iter()
-            .position(|known| *known == load)
-            .unwrap_or_else(|| {
-                self.loads.push(load);
-                self.loads.len() - 1
-            });
+        let at = self.loads.iter().position(|known| *known == load).unwrap_or_else(|| {
+            self.loads.push(load);
+            self.loads.len() - 1
+        });
         self.expression.push(Expression::Load(at))
     }
 
     /// Reads whole f32 elements at an address.
     pub fn plain(&mut self, address: Address, pixel_stride: i64, channel_stride: i64) -> Scalar {
-        self.load(Load {
-            address,
-            pixel_stride,
-            channel_stride,
-            integer: false,
-            partials: (1, 0),
-        })
+        self.load(Load { address, pixel_stride, channel_stride, integer: false, partials: (1, 0) })
     }
 
     /// Declares that a value of this kernel is `scalar` here (the anchor's result).
@@ -336,11 +277,7 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
         if let Some(&known) = self.given.get(&id) {
             return known;
         }
-        if let Some(known) = self
-            .memo
-            .iter()
-            .find(|known| known.0 == id && known.1 == *sweep)
-        {
+        if let Some(known) = self.memo.iter().find(|known| known.0 == id && known.1 == *sweep) {
             return known.2;
         }
         let kernel = self.nest.kernel;
@@ -348,9 +285,7 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
         let scalar = match node.op.lowering() {
             Lowering::Elementwise(lower) if kernel.computes(id) => {
                 if self.counter == Affine::default() {
-                    self.counter = sweep
-                        .offset(&strides(&node.ty.dims, &default_layout(node.ty.rank())))
-                        .0;
+                    self.counter = sweep.offset(&strides(&node.ty.dims, &default_layout(node.ty.rank()))).0;
                 }
                 let operands: Vec<Scalar> = node
                     .operands
@@ -362,24 +297,15 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
                     .collect();
                 lower(&mut self.expression, &operands, &node.attributes)
             }
-            Lowering::Broadcast if kernel.computes(id) => self.value(
-                node.operands[0],
-                &sweep.restrict(node.attributes.ints("axes")),
-            ),
+            Lowering::Broadcast if kernel.computes(id) => {
+                self.value(node.operands[0], &sweep.restrict(node.attributes.ints("axes")))
+            }
             _ => {
-                assert!(
-                    !kernel.computes(id),
-                    "lower: {id:?} (`{}`) is not elementwise",
-                    node.op.name()
-                );
+                assert!(!kernel.computes(id), "lower: {id:?} (`{}`) is not elementwise", node.op.name());
                 let (offset, pixel_stride, channel_stride) = sweep.offset(&kernel.strides(id));
                 let address = self.nest.value(id, offset);
                 let parts = kernel.partials.get(&id).copied().unwrap_or(1);
-                let partials = if parts == 1 {
-                    (1, 0)
-                } else {
-                    (parts, node.ty.len() as i64)
-                };
+                let partials = if parts == 1 { (1, 0) } else { (parts, node.ty.len() as i64) };
                 self.load(Load {
                     address,
                     pixel_stride,
@@ -394,28 +320,13 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
     }
 
     /// Stores a value.
-    pub fn store(
-        &mut self,
-        value: Scalar,
-        address: Address,
-        pixel_stride: i64,
-        channel_stride: i64,
-    ) {
-        self.effects.push(Effect::Store {
-            value,
-            address,
-            pixel_stride,
-            channel_stride,
-        });
+    pub fn store(&mut self, value: Scalar, address: Address, pixel_stride: i64, channel_stride: i64) {
+        self.effects.push(Effect::Store { value, address, pixel_stride, channel_stride });
     }
 
     /// Folds a value over the whole map.
     pub fn fold_all(&mut self, value: Scalar, fold: Fold, address: Address) {
-        self.effects.push(Effect::FoldAll {
-            value,
-            fold,
-            address,
-        });
+        self.effects.push(Effect::FoldAll { value, fold, address });
     }
 
     /// Stores and folds everything that the kernel leaves behind, but for `done`, at the sweep over its walk.
@@ -435,25 +346,15 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
             let operand = kernel.graph[id].operands[0];
             let value = self.value(operand, sweep);
             let removed = kernel.graph[id].attributes.ints("axes");
-            let kept: Vec<i64> = (0..kernel.dims(operand).len() as i64)
-                .filter(|axis| !removed.contains(axis))
-                .collect();
-            let (offset, pixel_stride, channel_stride) =
-                sweep.restrict(&kept).offset(&kernel.strides(id));
+            let kept: Vec<i64> =
+                (0..kernel.dims(operand).len() as i64).filter(|axis| !removed.contains(axis)).collect();
+            let (offset, pixel_stride, channel_stride) = sweep.restrict(&kept).offset(&kernel.strides(id));
             assert!(pixel_stride == 0, "lower: {id:?} keeps the pixels apart");
             let offset = offset.plus(&accumulator(self.nest, id));
             let address = self.nest.value(id, offset);
             self.effects.push(match channel_stride {
-                0 => Effect::FoldAll {
-                    value,
-                    fold: Fold::Sum,
-                    address,
-                },
-                _ => Effect::FoldPixels {
-                    value,
-                    fold: Fold::Sum,
-                    address,
-                },
+                0 => Effect::FoldAll { value, fold: Fold::Sum, address },
+                _ => Effect::FoldPixels { value, fold: Fold::Sum, address },
             });
         }
     }
@@ -476,40 +377,25 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
 
 /// Where the task's own partial result of a reduction starts.
 fn accumulator(nest: &NestBuilder, id: NodeId) -> Affine {
-    nest.task_number()
-        .times(nest.kernel.graph[id].ty.len() as i64)
+    nest.task_number().times(nest.kernel.graph[id].ty.len() as i64)
 }
 
 /// Clears the task's partial results; comes first in a task.
 pub fn clear_reductions(nest: &mut NestBuilder) -> Vec<Statement> {
     let kernel = nest.kernel;
-    let reductions = kernel
-        .stored
-        .iter()
-        .filter(|&&id| matches!(kernel.graph[id].op.lowering(), Lowering::Reduction));
+    let reductions = kernel.stored.iter().filter(|&&id| matches!(kernel.graph[id].op.lowering(), Lowering::Reduction));
     reductions
         .map(|&id| {
             let offset = accumulator(nest, id);
-            Statement::Fill {
-                address: nest.value(id, offset),
-                len: kernel.graph[id].ty.len(),
-                value: 0.0,
-            }
+            Statement::Fill { address: nest.value(id, offset), len: kernel.graph[id].ty.len(), value: 0.0 }
         })
         .collect()
 }
 
 /// The greatest divisor of `extent` that is at most `most`, unless it is far below: then the extent itself.
 pub fn chunk(extent: usize, most: usize) -> usize {
-    let divisor = (1..=extent.min(most.max(1)))
-        .rev()
-        .find(|divisor| extent.is_multiple_of(*divisor))
-        .unwrap_or(1);
-    if divisor * 4 < most.min(extent) && extent <= 4 * most {
-        extent
-    } else {
-        divisor
-    }
+    let divisor = (1..=extent.min(most.max(1))).rev().find(|divisor| extent.is_multiple_of(*divisor)).unwrap_or(1);
+    if divisor * 4 < most.min(extent) && extent <= 4 * most { extent } else { divisor }
 }
 
 /// How the outermost extent and the rows of a walk are cut into tasks: (outer indices a task, rows a task). Cut by shape alone, so

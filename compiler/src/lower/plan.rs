@@ -74,36 +74,15 @@ pub fn plan(graph: &Graph) -> Plan {
     states(graph, &layouts, &mut plan, &mut index);
     for (at, output) in graph.outputs.iter().enumerate() {
         if output.kind == OutputKind::Result {
-            let buffer = if copied.contains(&at) {
-                Buffer::Output(at)
-            } else {
-                Buffer::Value(output.value)
-            };
+            let buffer = if copied.contains(&at) { Buffer::Output(at) } else { Buffer::Value(output.value) };
             let storage = Storage::Output(output.name.clone());
-            add(
-                &mut plan,
-                &mut index,
-                buffer,
-                storage,
-                graph,
-                &layouts,
-                graph[output.value].ty.len(),
-            );
+            add(&mut plan, &mut index, buffer, storage, graph, &layouts, graph[output.value].ty.len());
         }
     }
     for (&value, &leaf) in &aliases {
         index.insert(Buffer::Value(value), index[&Buffer::Value(leaf)]);
     }
-    allocate(
-        graph,
-        &layouts,
-        &drafts,
-        &waves,
-        &partials,
-        &temporaries,
-        &mut plan,
-        &mut index,
-    );
+    allocate(graph, &layouts, &drafts, &waves, &partials, &temporaries, &mut plan, &mut index);
 
     let mut order: Vec<usize> = (0..drafts.len()).collect();
     order.sort_by_key(|&at| waves[at]);
@@ -111,27 +90,10 @@ pub fn plan(graph: &Graph) -> Plan {
     for at in order {
         let draft = drafts[at].take().expect("each launch is taken once");
         let touched: BTreeSet<Buffer> = draft.reads.iter().chain(&draft.writes).copied().collect();
-        let bytes = touched
-            .iter()
-            .map(|buffer| plan.buffers[index[buffer]].len as u64 * 4)
-            .sum();
+        let bytes = touched.iter().map(|buffer| plan.buffers[index[buffer]].len as u64 * 4).sum();
         let buffers = draft.buffers.iter().map(|buffer| index[buffer]).collect();
-        let Draft {
-            label,
-            source,
-            nest,
-            flops,
-            ..
-        } = draft;
-        plan.launches.push(PlannedLaunch {
-            label,
-            source,
-            nest,
-            buffers,
-            wave: waves[at],
-            flops,
-            bytes,
-        });
+        let Draft { label, source, nest, flops, .. } = draft;
+        plan.launches.push(PlannedLaunch { label, source, nest, buffers, wave: waves[at], flops, bytes });
     }
     plan
 }
@@ -156,27 +118,14 @@ fn drafts(
             .iter()
             .copied()
             .filter(|&id| {
-                outputs.contains(&id)
-                    || graph
-                        .users(id)
-                        .iter()
-                        .any(|&user| graph[user].kernel != Some(*number))
+                outputs.contains(&id) || graph.users(id).iter().any(|&user| graph[user].kernel != Some(*number))
             })
             .collect();
         assert!(!stored.is_empty(), "plan: kernel {number} stores nothing");
-        let kernel = Kernel {
-            graph,
-            layouts,
-            partials,
-            number: *number,
-            nodes,
-            stored: &stored,
-        };
+        let kernel = Kernel { graph, layouts, partials, number: *number, nodes, stored: &stored };
         let named = anchors::anchor(&kernel).unwrap_or(stored[0]);
         let place = &graph[named].place;
-        let label = format!("{} {}", graph[named].op.name(), place.path)
-            .trim()
-            .to_string();
+        let label = format!("{} {}", graph[named].op.name(), place.path).trim().to_string();
         let parts = anchors::lower(kernel, &mut |len| {
             temporaries.push(len);
             temporaries.len() - 1
@@ -185,10 +134,7 @@ fn drafts(
         let mut split = Vec::new();
         for (at, (nest, body)) in parts.into_iter().enumerate() {
             if at == last {
-                split = stored
-                    .iter()
-                    .map(|&id| (id, anchors::partials(&kernel, id, &nest)))
-                    .collect();
+                split = stored.iter().map(|&id| (id, anchors::partials(&kernel, id, &nest))).collect();
             }
             let (nest, buffers) = nest.finish(body);
             let is_written = |buffer: &Buffer| match buffer {
@@ -196,26 +142,10 @@ fn drafts(
                 Buffer::Temporary(_) | Buffer::Output(_) => at != last,
             };
             let writes: Vec<Buffer> = buffers.iter().copied().filter(is_written).collect();
-            let reads = buffers
-                .iter()
-                .copied()
-                .filter(|buffer| !is_written(buffer))
-                .collect();
-            let label = if at == last {
-                label.clone()
-            } else {
-                format!("pack {label}")
-            };
+            let reads = buffers.iter().copied().filter(|buffer| !is_written(buffer)).collect();
+            let label = if at == last { label.clone() } else { format!("pack {label}") };
             let flops = if at == last { flops(graph, nodes) } else { 0 };
-            drafts.push(Draft {
-                label,
-                source: place.source.clone(),
-                nest,
-                buffers,
-                reads,
-                writes,
-                flops,
-            });
+            drafts.push(Draft { label, source: place.source.clone(), nest, buffers, reads, writes, flops });
         }
         partials.extend(split);
     }
@@ -232,12 +162,7 @@ fn copies(
     drafts: &mut Vec<Draft>,
 ) -> BTreeSet<usize> {
     let (mut copied, mut taken) = (BTreeSet::new(), BTreeSet::new());
-    for (at, output) in graph
-        .outputs
-        .iter()
-        .enumerate()
-        .filter(|(_, output)| output.kind == OutputKind::Result)
-    {
+    for (at, output) in graph.outputs.iter().enumerate().filter(|(_, output)| output.kind == OutputKind::Result) {
         let id = output.value;
         let is_split = partials.get(&id).is_some_and(|&parts| parts > 1);
         let is_leaf = matches!(graph[id].op.lowering(), Lowering::Leaf);
@@ -245,40 +170,15 @@ fn copies(
             continue;
         }
         copied.insert(at);
-        let kernel = Kernel {
-            graph,
-            layouts,
-            partials,
-            number: u32::MAX,
-            nodes: &[],
-            stored: &[],
-        };
+        let kernel = Kernel { graph, layouts, partials, number: u32::MAX, nodes: &[], stored: &[] };
         let mut nest = NestBuilder::new(kernel, &[1]);
         let base = nest.buffer(Buffer::Output(at));
         let mut map = MapBuilder::new(&mut nest, 1, graph[id].ty.len());
         let address = map.nest.value(id, Affine::default());
         let parts = partials.get(&id).copied().unwrap_or(1);
-        let split = if parts == 1 {
-            (1, 0)
-        } else {
-            (parts, graph[id].ty.len() as i64)
-        };
-        let value = map.load(Load {
-            address,
-            pixel_stride: 0,
-            channel_stride: 1,
-            integer: false,
-            partials: split,
-        });
-        map.store(
-            value,
-            Address {
-                base,
-                offset: Affine::default(),
-            },
-            0,
-            1,
-        );
+        let split = if parts == 1 { (1, 0) } else { (parts, graph[id].ty.len() as i64) };
+        let value = map.load(Load { address, pixel_stride: 0, channel_stride: 1, integer: false, partials: split });
+        map.store(value, Address { base, offset: Affine::default() }, 0, 1);
         let body = map.finish();
         let (nest, buffers) = nest.finish(body);
         drafts.push(Draft {
@@ -316,34 +216,18 @@ fn flops(graph: &Graph, nodes: &[NodeId]) -> u64 {
 /// The values that may be written straight over the state that they replace: value -> leaf. Others would be read after.
 fn in_place(graph: &Graph, drafts: &[Draft]) -> BTreeMap<NodeId, NodeId> {
     let mut aliases = BTreeMap::new();
-    for output in graph
-        .outputs
-        .iter()
-        .filter(|output| output.kind == OutputKind::Update)
-    {
-        let leaf = graph
-            .ids()
-            .into_iter()
-            .find(|&leaf| is_state(graph, leaf, &output.name));
+    for output in graph.outputs.iter().filter(|output| output.kind == OutputKind::Update) {
+        let leaf = graph.ids().into_iter().find(|&leaf| is_state(graph, leaf, &output.name));
         let leaf = leaf.unwrap_or_else(|| panic!("plan: there is no state called {}", output.name));
         if matches!(graph[output.value].op.lowering(), Lowering::Leaf) {
-            assert!(
-                output.value == leaf,
-                "plan: {} would become another leaf",
-                output.name
-            );
+            assert!(output.value == leaf, "plan: {} would become another leaf", output.name);
             continue;
         }
-        let writer = drafts
-            .iter()
-            .position(|draft| draft.writes.contains(&Buffer::Value(output.value)));
-        let writer =
-            writer.unwrap_or_else(|| panic!("plan: nothing computes the new {}", output.name));
+        let writer = drafts.iter().position(|draft| draft.writes.contains(&Buffer::Value(output.value)));
+        let writer = writer.unwrap_or_else(|| panic!("plan: nothing computes the new {}", output.name));
         // A reader that has to wait for the writer would see the new state.
         let late = drafts.iter().enumerate().any(|(at, draft)| {
-            at != writer
-                && draft.reads.contains(&Buffer::Value(leaf))
-                && depends(drafts, at, writer)
+            at != writer && draft.reads.contains(&Buffer::Value(leaf)) && depends(drafts, at, writer)
         });
         assert!(!late, "plan: {} is read after it is replaced", output.name);
         aliases.insert(output.value, leaf);
@@ -365,38 +249,27 @@ fn depends(drafts: &[Draft], at: usize, on: usize) -> bool {
 /// The wave of each launch.
 fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
     let mut waves = vec![0; drafts.len()];
-    let writer: HashMap<Buffer, usize> = drafts
-        .iter()
-        .enumerate()
-        .flat_map(|(at, draft)| draft.writes.iter().map(move |&write| (write, at)))
-        .collect();
+    let writer: HashMap<Buffer, usize> =
+        drafts.iter().enumerate().flat_map(|(at, draft)| draft.writes.iter().map(move |&write| (write, at))).collect();
     // A launch that replaces state waits for the readers of the old; edges may lead to later launches, so relax until stable.
     let mut edges: Vec<(usize, usize)> = Vec::new();
     for (at, draft) in drafts.iter().enumerate() {
-        edges.extend(
-            draft
-                .reads
-                .iter()
-                .filter_map(|read| writer.get(read))
-                .map(|&from| (from, at)),
-        );
+        edges.extend(draft.reads.iter().filter_map(|read| writer.get(read)).map(|&from| (from, at)));
         for write in &draft.writes {
             let Buffer::Value(value) = write else {
                 continue;
             };
             if let Some(leaf) = aliases.get(value) {
-                let readers = drafts.iter().enumerate().filter(|(other, reader)| {
-                    *other != at && reader.reads.contains(&Buffer::Value(*leaf))
-                });
+                let readers = drafts
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, reader)| *other != at && reader.reads.contains(&Buffer::Value(*leaf)));
                 edges.extend(readers.map(|(reader, _)| (reader, at)));
             }
         }
     }
     for round in 0.. {
-        assert!(
-            round <= drafts.len() + 1,
-            "plan: launches wait for each other in a circle"
-        );
+        assert!(round <= drafts.len() + 1, "plan: launches wait for each other in a circle");
         let mut changed = false;
         for &(from, to) in &edges {
             if waves[to] <= waves[from] {
@@ -430,29 +303,15 @@ fn add(
         Buffer::Temporary(number) => (vec![len], vec![0], format!("packed weights {number}")),
         Buffer::Output(at) => {
             let output = &graph.outputs[at];
-            (
-                graph[output.value].ty.dims.clone(),
-                layouts[&output.value].clone(),
-                format!("result {}", output.name),
-            )
+            (graph[output.value].ty.dims.clone(), layouts[&output.value].clone(), format!("result {}", output.name))
         }
     };
     plan.names.push(name.trim().to_string());
-    plan.buffers.push(BufferSpec {
-        storage,
-        len,
-        dims,
-        layout,
-    });
+    plan.buffers.push(BufferSpec { storage, len, dims, layout });
 }
 
 /// Gives each leaf its buffer.
-fn states(
-    graph: &Graph,
-    layouts: &HashMap<NodeId, Layout>,
-    plan: &mut Plan,
-    index: &mut BTreeMap<Buffer, usize>,
-) {
+fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, index: &mut BTreeMap<Buffer, usize>) {
     for id in graph.ids() {
         let node = &graph[id];
         let kind = match node.op.name() {
@@ -461,49 +320,22 @@ fn states(
             "velocity" => StateKind::Velocity,
             "input" => {
                 let storage = Storage::Input(node.attributes.text("name").to_string());
-                add(
-                    plan,
-                    index,
-                    Buffer::Value(id),
-                    storage,
-                    graph,
-                    layouts,
-                    node.ty.len(),
-                );
+                add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
                 continue;
             }
             _ => continue,
         };
         let value = || node.attributes.float("init_value") as f32;
-        let init = match (
-            kind,
-            node.attributes
-                .get("init")
-                .map(|_| node.attributes.text("init")),
-        ) {
+        let init = match (kind, node.attributes.get("init").map(|_| node.attributes.text("init"))) {
             (StateKind::Velocity, _) => Init::Constant(0.0),
             (StateKind::Parameter, Some("normal")) => Init::Normal(value()),
             (StateKind::Parameter, Some("uniform")) => Init::Uniform(value()),
             _ => Init::Constant(value()),
         };
         let name = node.attributes.text("name").to_string();
-        plan.states.push(StateSpec {
-            kind,
-            name,
-            dims: node.ty.dims.clone(),
-            layout: layouts[&id].clone(),
-            init,
-        });
+        plan.states.push(StateSpec { kind, name, dims: node.ty.dims.clone(), layout: layouts[&id].clone(), init });
         let storage = Storage::State(plan.states.len() - 1);
-        add(
-            plan,
-            index,
-            Buffer::Value(id),
-            storage,
-            graph,
-            layouts,
-            node.ty.len(),
-        );
+        add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
     }
 }
 
@@ -531,10 +363,8 @@ fn allocate(
         Buffer::Temporary(number) => temporaries[number],
         Buffer::Output(at) => graph[graph.outputs[at].value].ty.len(),
     };
-    let mut waiting: Vec<(Buffer, (usize, usize))> = lives
-        .into_iter()
-        .filter(|(buffer, _)| !index.contains_key(buffer))
-        .collect();
+    let mut waiting: Vec<(Buffer, (usize, usize))> =
+        lives.into_iter().filter(|(buffer, _)| !index.contains_key(buffer)).collect();
     waiting.sort_by_key(|&(buffer, life)| (std::cmp::Reverse(length(buffer)), life.0, buffer));
     let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();
     for (buffer, life) in waiting {
@@ -550,15 +380,7 @@ fn allocate(
         let at = placed.partition_point(|&(start, ..)| start < offset);
         placed.insert(at, (offset, offset + len, life));
         plan.arena = plan.arena.max(offset + len);
-        add(
-            plan,
-            index,
-            buffer,
-            Storage::Arena(offset),
-            graph,
-            layouts,
-            length(buffer),
-        );
+        add(plan, index, buffer, Storage::Arena(offset), graph, layouts, length(buffer));
     }
 }
 
@@ -574,10 +396,7 @@ impl fmt::Display for Plan {
         for (at, buffer) in self.buffers.iter().enumerate() {
             let place = match &buffer.storage {
                 Storage::Arena(offset) => format!("arena+{}", offset * 4),
-                Storage::State(state) => format!(
-                    "state {:?} {}",
-                    self.states[*state].kind, self.states[*state].name
-                ),
+                Storage::State(state) => format!("state {:?} {}", self.states[*state].kind, self.states[*state].name),
                 Storage::Input(name) => format!("input {name}"),
                 Storage::Output(name) => format!("output {name}"),
             };

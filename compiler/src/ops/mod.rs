@@ -97,19 +97,10 @@ pub trait Op: Sync + Send {
     ///
     /// # Errors
     /// Both shapes spelled out, and a hint where there is a likely remedy.
-    fn infer(
-        &self,
-        operands: &[&TensorType],
-        attributes: &Attributes,
-    ) -> Result<TensorType, OpError>;
+    fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError>;
 
     /// The naive f64 reference: the oracle of every test.
-    fn eval(
-        &self,
-        operands: &[&tensor::Tensor],
-        attributes: &Attributes,
-        result: &TensorType,
-    ) -> tensor::Tensor;
+    fn eval(&self, operands: &[&tensor::Tensor], attributes: &Attributes, result: &TensorType) -> tensor::Tensor;
 
     /// Emits the gradient: given `dy` (shape of the node's result), adds nodes to `graph` and returns for each operand
     /// its contribution (`None`: this operand has no gradient, e.g. labels). `Err` with a reason where the op has no
@@ -117,12 +108,7 @@ pub trait Op: Sync + Send {
     ///
     /// # Errors
     /// When the op cannot be differentiated.
-    fn grad(
-        &self,
-        graph: &mut Graph,
-        node: NodeId,
-        dy: NodeId,
-    ) -> Result<Vec<Option<NodeId>>, String>;
+    fn grad(&self, graph: &mut Graph, node: NodeId, dy: NodeId) -> Result<Vec<Option<NodeId>>, String>;
 
     /// How it turns into code.
     fn lowering(&self) -> Lowering;

@@ -33,10 +33,7 @@ fn class(graph: &Graph, id: NodeId) -> Class {
         Lowering::Broadcast => Class::Broadcast,
         Lowering::Reduction => Class::Reduction,
         Lowering::Anchor => Class::Anchor,
-        Lowering::Decompose(_) => panic!(
-            "fuse: `{}` should have been decomposed",
-            graph[id].op.name()
-        ),
+        Lowering::Decompose(_) => panic!("fuse: `{}` should have been decomposed", graph[id].op.name()),
     }
 }
 
@@ -57,10 +54,7 @@ fn takes_epilogue(op: &str) -> bool {
 
 /// Whether the op reads this operand straight from memory, so that it has to be stored.
 pub(crate) fn reads_directly(op: &str, operand: usize) -> bool {
-    matches!(
-        (op, operand),
-        ("conv2d" | "dense", 1) | ("conv2d_input_grad" | "dense_input_grad", 0)
-    )
+    matches!((op, operand), ("conv2d" | "dense", 1) | ("conv2d_input_grad" | "dense_input_grad", 0))
 }
 
 /// A value of at most one axis: per-channel algebra, which small kernels of their own compute once.
@@ -159,10 +153,7 @@ impl Fusion<'_> {
 
     /// How many of the sources of a value of `dims` are as large as it: each costs a sweep of memory.
     fn full(&self, sources: &BTreeSet<NodeId>, dims: &[usize]) -> usize {
-        sources
-            .iter()
-            .filter(|&&source| self.graph[source].ty.dims == dims)
-            .count()
+        sources.iter().filter(|&&source| self.graph[source].ty.dims == dims).count()
     }
 
     /// Whether a kernel at `position` can have the value: stored before, or computable from what is.
@@ -173,8 +164,7 @@ impl Fusion<'_> {
         let answer = match (class(self.graph, id), self.home.get(&id)) {
             (Class::Leaf, _) => true,
             (_, Some(&kernel)) => {
-                self.kernels[kernel].position < position
-                    || (!self.is_costly(id) && self.computable(id, position, memo))
+                self.kernels[kernel].position < position || (!self.is_costly(id) && self.computable(id, position, memo))
             }
             (Class::Elementwise | Class::Broadcast, None) if !is_small(self.graph, id) => {
                 self.computable(id, position, memo)
@@ -186,16 +176,12 @@ impl Fusion<'_> {
     }
 
     fn is_costly(&self, id: NodeId) -> bool {
-        is_small(self.graph, id)
-            || !matches!(class(self.graph, id), Class::Elementwise | Class::Broadcast)
+        is_small(self.graph, id) || !matches!(class(self.graph, id), Class::Elementwise | Class::Broadcast)
     }
 
     fn computable(&self, id: NodeId, position: usize, memo: &mut HashMap<NodeId, bool>) -> bool {
         self.graph[id].op.name() != "dropout"
-            && self.graph[id]
-                .operands
-                .iter()
-                .all(|&operand| self.available(operand, position, memo))
+            && self.graph[id].operands.iter().all(|&operand| self.available(operand, position, memo))
     }
 
     /// Opens the anchor's kernel and lets it take in what can be computed behind its result.
@@ -217,9 +203,10 @@ impl Fusion<'_> {
                     _ => false,
                 };
                 let ready = |memo: &mut HashMap<NodeId, bool>| {
-                    self.graph[user].operands.iter().all(|operand| {
-                        inside.contains(operand) || self.available(*operand, position, memo)
-                    })
+                    self.graph[user]
+                        .operands
+                        .iter()
+                        .all(|operand| inside.contains(operand) || self.available(*operand, position, memo))
                 };
                 if fits && ready(&mut memo) {
                     inside.insert(user);
@@ -229,20 +216,13 @@ impl Fusion<'_> {
                 }
             }
         }
-        let used_outside = |id: NodeId| {
-            self.outputs.contains(&id)
-                || self
-                    .graph
-                    .users(id)
-                    .iter()
-                    .any(|user| !inside.contains(user))
-        };
+        let used_outside =
+            |id: NodeId| self.outputs.contains(&id) || self.graph.users(id).iter().any(|user| !inside.contains(user));
         let mut kept = BTreeSet::new();
         if used_outside(anchor) || inside.len() == 1 {
             kept.insert(anchor);
         }
-        let by_position: BTreeSet<(usize, NodeId)> =
-            inside.iter().map(|&id| (self.position[&id], id)).collect();
+        let by_position: BTreeSet<(usize, NodeId)> = inside.iter().map(|&id| (self.position[&id], id)).collect();
         for &(_, id) in &by_position {
             match class(self.graph, id) {
                 Class::Reduction => {
@@ -252,13 +232,11 @@ impl Fusion<'_> {
                     let mut stored = kept.clone();
                     stored.extend(self.home.keys().copied());
                     let (sources, steps) = self.sources(id, &kept);
-                    let again = sources.iter().all(|source| {
-                        stored.contains(source) || class(self.graph, *source) == Class::Leaf
-                    });
-                    let cheap =
-                        again && self.full(&sources, &dims) <= 1 && steps <= LONGEST_RECOMPUTATION;
-                    let direct =
-                        self.graph[id].op.name() == "dropout" || self.outputs.contains(&id);
+                    let again = sources
+                        .iter()
+                        .all(|source| stored.contains(source) || class(self.graph, *source) == Class::Leaf);
+                    let cheap = again && self.full(&sources, &dims) <= 1 && steps <= LONGEST_RECOMPUTATION;
+                    let direct = self.graph[id].op.name() == "dropout" || self.outputs.contains(&id);
                     if direct || !cheap {
                         kept.insert(id);
                     }
@@ -272,11 +250,7 @@ impl Fusion<'_> {
     }
 
     fn users(&self, id: NodeId) -> BTreeSet<(usize, NodeId)> {
-        self.graph
-            .users(id)
-            .into_iter()
-            .map(|user| (self.position[&user], user))
-            .collect()
+        self.graph.users(id).into_iter().map(|user| (self.position[&user], user)).collect()
     }
 
     /// Whether an elementwise value is worth storing: outputs, what an anchor reads straight from memory, and what costs
@@ -285,10 +259,7 @@ impl Fusion<'_> {
         let users = self.graph.users(id);
         let direct = users.iter().any(|&user| {
             let node = &self.graph[user];
-            node.operands
-                .iter()
-                .enumerate()
-                .any(|(at, &operand)| operand == id && reads_directly(node.op.name(), at))
+            node.operands.iter().enumerate().any(|(at, &operand)| operand == id && reads_directly(node.op.name(), at))
         });
         if self.outputs.contains(&id) || direct || self.graph[id].op.name() == "dropout" {
             return true;
@@ -297,10 +268,7 @@ impl Fusion<'_> {
             return false;
         }
         let (sources, steps) = self.sources(id, &BTreeSet::new());
-        let (reads, readers) = (
-            self.full(&sources, &self.graph[id].ty.dims),
-            self.readers(id),
-        );
+        let (reads, readers) = (self.full(&sources, &self.graph[id].ty.dims), self.readers(id));
         readers > 1 && (steps > LONGEST_RECOMPUTATION || reads * readers > reads + 1 + readers)
     }
 
@@ -342,10 +310,8 @@ impl Fusion<'_> {
         let small = is_small(self.graph, id) && class(self.graph, id) == Class::Elementwise;
         let (sources, _) = match class(self.graph, id) {
             Class::Reduction
-                if matches!(
-                    class(self.graph, node.operands[0]),
-                    Class::Elementwise | Class::Broadcast
-                ) && !self.home.contains_key(&node.operands[0]) =>
+                if matches!(class(self.graph, node.operands[0]), Class::Elementwise | Class::Broadcast)
+                    && !self.home.contains_key(&node.operands[0]) =>
             {
                 self.sources(node.operands[0], &BTreeSet::new())
             }
@@ -355,9 +321,7 @@ impl Fusion<'_> {
         let joins = |&at: &usize| {
             let kernel = &self.kernels[at];
             let shares = small
-                || sources.iter().any(|source| {
-                    kernel.stored.contains(source) || self.graph[*source].ty.dims == dims
-                });
+                || sources.iter().any(|source| kernel.stored.contains(source) || self.graph[*source].ty.dims == dims);
             // A reduction is complete only when its kernel has ended.
             let whole = |source: &NodeId| {
                 class(self.graph, *source) == Class::Leaf
@@ -366,11 +330,7 @@ impl Fusion<'_> {
                             || (home == at && class(self.graph, *source) != Class::Reduction)
                     })
             };
-            !kernel.has_anchor
-                && kernel.small == small
-                && kernel.dims == dims
-                && shares
-                && sources.iter().all(whole)
+            !kernel.has_anchor && kernel.small == small && kernel.dims == dims && shares && sources.iter().all(whole)
         };
         let kernel = (0..self.kernels.len()).rev().take(16).find(joins);
         let kernel = kernel.unwrap_or_else(|| self.new_kernel(id, dims, false));
@@ -384,11 +344,8 @@ fn group(graph: &mut Graph, kernels: &[Kernel], home: &HashMap<NodeId, usize>) {
     order.sort_by_key(|&at| kernels[at].position);
     let originals = graph.ids();
     // Anchors that are not stored are still computed in their kernel, once.
-    let position_of: HashMap<usize, usize> = kernels
-        .iter()
-        .enumerate()
-        .map(|(at, kernel)| (at, kernel.position))
-        .collect();
+    let position_of: HashMap<usize, usize> =
+        kernels.iter().enumerate().map(|(at, kernel)| (at, kernel.position)).collect();
     let topological = graph.topological();
     let anchor_home: HashMap<NodeId, usize> = kernels
         .iter()
@@ -400,29 +357,12 @@ fn group(graph: &mut Graph, kernels: &[Kernel], home: &HashMap<NodeId, usize>) {
     for (number, &at) in order.iter().enumerate() {
         let mut placed: BTreeMap<NodeId, NodeId> = BTreeMap::new();
         for &id in &kernels[at].stored {
-            place(
-                graph,
-                id,
-                at,
-                number as u32,
-                &mut placed,
-                home,
-                &anchor_home,
-                &position_of,
-            );
+            place(graph, id, at, number as u32, &mut placed, home, &anchor_home, &position_of);
         }
         kept.extend(placed.values().copied());
     }
-    for id in topological
-        .into_iter()
-        .rev()
-        .chain(originals.into_iter().rev())
-    {
-        if graph.contains(id)
-            && !kept.contains(&id)
-            && class(graph, id) != Class::Leaf
-            && graph.users(id).is_empty()
-        {
+    for id in topological.into_iter().rev().chain(originals.into_iter().rev()) {
+        if graph.contains(id) && !kept.contains(&id) && class(graph, id) != Class::Leaf && graph.users(id).is_empty() {
             graph.remove(id);
         }
     }
@@ -444,27 +384,14 @@ fn place(
         return known;
     }
     let own = home.get(&id) == Some(&at) || anchor_home.get(&id) == Some(&at);
-    let elsewhere = home
-        .get(&id)
-        .is_some_and(|&other| other != at && position_of[&other] < position_of[&at]);
+    let elsewhere = home.get(&id).is_some_and(|&other| other != at && position_of[&other] < position_of[&at]);
     if class(graph, id) == Class::Leaf || elsewhere {
         return id;
     }
     let operands: Vec<NodeId> = graph[id].operands.clone();
     let operands: Vec<NodeId> = operands
         .into_iter()
-        .map(|operand| {
-            place(
-                graph,
-                operand,
-                at,
-                number,
-                placed,
-                home,
-                anchor_home,
-                position_of,
-            )
-        })
+        .map(|operand| place(graph, operand, at, number, placed, home, anchor_home, position_of))
         .collect();
     let here = if own {
         if graph[id].operands != operands {

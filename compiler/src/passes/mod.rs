@@ -1,2 +1,3 @@
-//! passes
+//! The passes: one file each.
+
 pub mod fuse;

@@ -8,9 +8,7 @@ use super::tile::{self, Region};
 use super::window::{Window, sweep};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
-use crate::lower::nest::{
-    Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks,
-};
+use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
 use rnet_runtime::program::GemmShape;
 
 /// Most elements of an input tile: a quarter of a usual second-level cache.
@@ -30,14 +28,7 @@ pub struct Cut {
 impl Cut {
     /// For a result of `images` x `rows` rows of `row` elements, where a row of work needs `tile_row` elements of scratch.
     /// Rows come in multiples of `multiple` (or all together).
-    pub fn new(
-        images: usize,
-        rows: usize,
-        row: usize,
-        tile_row: usize,
-        multiple: usize,
-        large_panel: bool,
-    ) -> Self {
+    pub fn new(images: usize, rows: usize, row: usize, tile_row: usize, multiple: usize, large_panel: bool) -> Self {
         let (task_images, task_rows) = tasks(images, rows, row);
         let fits = (TILE / tile_row.max(1)).max(1);
         let usable = |most: usize| {
@@ -45,25 +36,15 @@ impl Cut {
             if wanted.is_multiple_of(multiple) || wanted == rows {
                 return wanted;
             }
-            (1..=rows)
-                .find(|rows_| rows.is_multiple_of(*rows_) && rows_.is_multiple_of(multiple))
-                .unwrap_or(rows)
+            (1..=rows).find(|rows_| rows.is_multiple_of(*rows_) && rows_.is_multiple_of(multiple)).unwrap_or(rows)
         };
         let task_rows = usable(task_rows.min(fits));
-        let block = if large_panel {
-            task_rows
-        } else {
-            (BLOCK / row.max(1)).max(1)
-        };
+        let block = if large_panel { task_rows } else { (BLOCK / row.max(1)).max(1) };
         let mut block = chunk(task_rows, block.min(task_rows));
         if !task_rows.is_multiple_of(block) || !block.is_multiple_of(multiple) {
             block = task_rows;
         }
-        Cut {
-            images: task_images,
-            rows: task_rows,
-            block,
-        }
+        Cut { images: task_images, rows: task_rows, block }
     }
 }
 
@@ -85,65 +66,35 @@ pub fn output_blocks(
     let width = if outputs <= most {
         outputs
     } else {
-        (16..=most)
-            .rev()
-            .find(|w| outputs.is_multiple_of(*w) && w.is_multiple_of(16))
-            .unwrap_or(outputs)
+        (16..=most).rev().find(|w| outputs.is_multiple_of(*w) && w.is_multiple_of(16)).unwrap_or(outputs)
     };
-    nest.each(outputs / width, |nest, o| {
-        body(nest, o.times(width as i64), width)
-    })
+    nest.each(outputs / width, |nest, o| body(nest, o.times(width as i64), width))
 }
 
 /// The nest of a forward convolution.
 pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
-    let (x, w) = (
-        kernel.graph[anchor].operands[0],
-        kernel.graph[anchor].operands[1],
-    );
+    let (x, w) = (kernel.graph[anchor].operands[0], kernel.graph[anchor].operands[1]);
     let extent = match *kernel.dims(w) {
         [_, _, kh, kw] => [kh, kw],
         _ => [1, 1],
     };
     let window = Window::new(&kernel, anchor, kernel.dims(x), kernel.dims(anchor), extent);
-    let Window {
-        images,
-        rows,
-        columns,
-        output,
-        input,
-        ..
-    } = window;
+    let Window { images, rows, columns, output, input, .. } = window;
     let [kh, kw] = window.kernel;
     let sampled = window.is_pointwise() && !window.is_flat();
     let direct = window.pad == [0, 0] && kernel.is_direct(x);
-    let (tile_width, row_step) = if sampled {
-        (columns, 1)
-    } else {
-        (window.tile_width(), window.stride[0])
-    };
+    let (tile_width, row_step) = if sampled { (columns, 1) } else { (window.tile_width(), window.stride[0]) };
     let depth = kh * kw * window.group_input();
     let large_panel = depth * window.group_output() > PANEL / 2;
-    let scratch_row = if direct {
-        0
-    } else {
-        tile_width * input * row_step
-    };
+    let scratch_row = if direct { 0 } else { tile_width * input * row_step };
     let cut = Cut::new(images, rows, columns * output, scratch_row, 1, large_panel);
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(cut.images), rows / cut.rows]);
 
-    let tile_rows = if sampled {
-        cut.rows
-    } else {
-        window.tile_rows(cut.rows)
-    };
+    let tile_rows = if sampled { cut.rows } else { window.tile_rows(cut.rows) };
     let tile = (!direct).then(|| nest.scratch(tile_rows * tile_width * input));
     let store_raw = kernel.stored.contains(&anchor);
     let raw = (!store_raw).then(|| nest.scratch(cut.block * columns * output));
-    let (task_image, task_row) = (
-        nest.task(0).times(cut.images as i64),
-        nest.task(1).times(cut.rows as i64),
-    );
+    let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 
     let mut body = clear_reductions(&mut nest);
     body.extend(nest.each_below(
@@ -154,15 +105,9 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
             let mut body = Vec::new();
             let source = match &tile {
                 Some(tile) => {
-                    let (step, column_step) = if sampled {
-                        (window.stride[0], window.stride[1])
-                    } else {
-                        (1, 1)
-                    };
+                    let (step, column_step) = if sampled { (window.stride[0], window.stride[1]) } else { (1, 1) };
                     let region = Region {
-                        row: task_row
-                            .times(window.stride[0] as i64)
-                            .offset(-(window.pad[0] as i64)),
+                        row: task_row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
                         row_step: step,
                         rows: tile_rows,
                         column: -(window.pad[1] as i64),
@@ -191,28 +136,19 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                 }
             };
             // From one row of the window to the next.
-            let line = (if direct { window.width } else { tile_width } * input * window.dilation[0])
-                as i64;
+            let line = (if direct { window.width } else { tile_width } * input * window.dilation[0]) as i64;
             body.extend(nest.each(cut.rows / cut.block, |nest, b| {
                 let row = task_row.plus(&b.times(cut.block as i64));
                 let first = match &raw {
                     Some(raw) => raw.clone(),
                     None => nest.value(
                         anchor,
-                        image
-                            .times((rows * columns * output) as i64)
-                            .plus(&row.times((columns * output) as i64)),
+                        image.times((rows * columns * output) as i64).plus(&row.times((columns * output) as i64)),
                     ),
                 };
                 let a = further(&source.address, &b.times(cut.block as i64 * source.row));
                 let mut body = products(nest, &window, w, &source, line, &a, &first, cut.block);
-                let sweep = sweep(
-                    nest.kernel.dims(anchor),
-                    image.clone(),
-                    row,
-                    Affine::default(),
-                    1,
-                );
+                let sweep = sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::default(), 1);
                 let mut map = MapBuilder::new(nest, cut.block * columns, output);
                 let result = map.plain(first, output as i64, 1);
                 map.give(anchor, result);
@@ -243,27 +179,15 @@ fn products(
     let (input, output) = (window.input as i64, window.output as i64);
     let merged = window.groups == 1 && window.dilation[1] == 1;
     // A flat block is one long row: its pixels follow each other in A and in C.
-    let flat = window.is_flat()
-        || (window.is_pointwise() && source.row == source.column * window.columns as i64);
-    let (calls, m) = if flat {
-        (1, block * window.columns)
-    } else {
-        (block, window.columns)
-    };
+    let flat = window.is_flat() || (window.is_pointwise() && source.row == source.column * window.columns as i64);
+    let (calls, m) = if flat { (1, block * window.columns) } else { (block, window.columns) };
     let batch: Vec<(i64, i64)> = if merged {
-        (0..kh as i64)
-            .map(|i| (i * line, i * kw as i64 * input * output))
-            .collect()
+        (0..kh as i64).map(|i| (i * line, i * kw as i64 * input * output)).collect()
     } else {
         let step = window.dilation[1] as i64 * input;
         (0..kh as i64)
             .flat_map(|i| (0..kw as i64).map(move |j| (i, j)))
-            .map(|(i, j)| {
-                (
-                    i * line + j * step,
-                    (i * kw as i64 + j) * depth as i64 * output,
-                )
-            })
+            .map(|(i, j)| (i * line + j * step, (i * kw as i64 + j) * depth as i64 * output))
             .collect()
     };
     let k = if merged { kw * depth } else { depth };

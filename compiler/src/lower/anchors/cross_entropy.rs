@@ -9,29 +9,12 @@ use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, Sweep};
 
 /// The row's place in the logits, and that of its label.
 fn row_sweeps(kernel: &Kernel, logits: NodeId, row: &Affine) -> (Sweep, Sweep) {
-    let labels = Sweep {
-        start: vec![row.clone()],
-        pixel: vec![0],
-        channel: vec![0],
-    };
-    (
-        sweep(
-            kernel.dims(logits),
-            Affine::default(),
-            row.clone(),
-            Affine::default(),
-            1,
-        ),
-        labels,
-    )
+    let labels = Sweep { start: vec![row.clone()], pixel: vec![0], channel: vec![0] };
+    (sweep(kernel.dims(logits), Affine::default(), row.clone(), Affine::default(), 1), labels)
 }
 
 fn clear(address: &Address, value: f32) -> Statement {
-    Statement::Fill {
-        address: address.clone(),
-        len: 1,
-        value,
-    }
+    Statement::Fill { address: address.clone(), len: 1, value }
 }
 
 /// Folds an expression over one row of the logits into `into`.
@@ -62,28 +45,12 @@ fn softmax_parts(
     maximum: &Address,
     sum: &Address,
 ) -> Vec<Statement> {
-    let mut body = fold_row(
-        nest,
-        logits,
-        row,
-        Fold::Max,
-        f32::NEG_INFINITY,
-        maximum,
-        |_, logit| logit,
-    );
-    body.extend(fold_row(
-        nest,
-        logits,
-        row,
-        Fold::Sum,
-        0.0,
-        sum,
-        |map, logit| {
-            let maximum = map.plain(maximum.clone(), 0, 0);
-            let shifted = map.expression.push(Expression::Sub(logit, maximum));
-            map.expression.push(Expression::Exp(shifted))
-        },
-    ));
+    let mut body = fold_row(nest, logits, row, Fold::Max, f32::NEG_INFINITY, maximum, |_, logit| logit);
+    body.extend(fold_row(nest, logits, row, Fold::Sum, 0.0, sum, |map, logit| {
+        let maximum = map.plain(maximum.clone(), 0, 0);
+        let shifted = map.expression.push(Expression::Sub(logit, maximum));
+        map.expression.push(Expression::Exp(shifted))
+    }));
     body
 }
 
@@ -98,9 +65,7 @@ fn at_label(map: &mut MapBuilder, label: NodeId, labels: &Sweep) -> Scalar {
 pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let node = &kernel.graph[anchor];
     let (logits, label) = (node.operands[0], node.operands[1]);
-    let [rows, classes] = *kernel.dims(logits) else {
-        panic!("lower: logits are a matrix")
-    };
+    let [rows, classes] = *kernel.dims(logits) else { panic!("lower: logits are a matrix") };
     let smoothing = node.attributes.float("smoothing");
     let mut nest = NestBuilder::new(kernel, &[1]);
     let (maximum, sum, target) = (nest.scratch(1), nest.scratch(1), nest.scratch(1));
@@ -109,26 +74,15 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     body.extend(nest.each(rows, |nest, r| {
         let (row, labels) = row_sweeps(&nest.kernel, logits, &r);
         let mut body = softmax_parts(nest, logits, &row, &maximum, &sum);
-        body.extend(fold_row(
-            nest,
-            logits,
-            &row,
-            Fold::Sum,
-            0.0,
-            &target,
-            |map, logit| {
-                let at_label = at_label(map, label, &labels);
-                let hit = map
-                    .expression
-                    .constant(1.0 - smoothing + smoothing / classes as f64);
-                let miss = map.expression.constant(smoothing / classes as f64);
-                let weight = map.expression.push(Expression::Select(at_label, hit, miss));
-                map.expression.push(Expression::Mul(weight, logit))
-            },
-        ));
+        body.extend(fold_row(nest, logits, &row, Fold::Sum, 0.0, &target, |map, logit| {
+            let at_label = at_label(map, label, &labels);
+            let hit = map.expression.constant(1.0 - smoothing + smoothing / classes as f64);
+            let miss = map.expression.constant(smoothing / classes as f64);
+            let weight = map.expression.push(Expression::Select(at_label, hit, miss));
+            map.expression.push(Expression::Mul(weight, logit))
+        }));
         let mut map = MapBuilder::new(nest, 1, 1);
-        let [maximum, sum, target] =
-            [&maximum, &sum, &target].map(|address| map.plain(address.clone(), 0, 0));
+        let [maximum, sum, target] = [&maximum, &sum, &target].map(|address| map.plain(address.clone(), 0, 0));
         let log = map.expression.push(Expression::Log(sum));
         let log = map.expression.push(Expression::Add(log, maximum));
         let value = map.expression.push(Expression::Sub(log, target));
@@ -145,9 +99,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
 pub fn lower_grad(kernel: Kernel, anchor: NodeId) -> Part {
     let node = &kernel.graph[anchor];
     let (logits, label, dloss) = (node.operands[0], node.operands[1], node.operands[2]);
-    let [rows, classes] = *kernel.dims(logits) else {
-        panic!("lower: logits are a matrix")
-    };
+    let [rows, classes] = *kernel.dims(logits) else { panic!("lower: logits are a matrix") };
     let smoothing = node.attributes.float("smoothing");
     let mut nest = NestBuilder::new(kernel, &[1]);
     let (maximum, sum) = (nest.scratch(1), nest.scratch(1));
@@ -161,18 +113,12 @@ pub fn lower_grad(kernel: Kernel, anchor: NodeId) -> Part {
         let power = map.expression.push(Expression::Exp(shifted));
         let probability = map.expression.push(Expression::Div(power, sum));
         let at_label = at_label(&mut map, label, &labels);
-        let hit = map
-            .expression
-            .constant(1.0 - smoothing + smoothing / classes as f64);
+        let hit = map.expression.constant(1.0 - smoothing + smoothing / classes as f64);
         let miss = map.expression.constant(smoothing / classes as f64);
         let target = map.expression.push(Expression::Select(at_label, hit, miss));
         let difference = map.expression.push(Expression::Sub(probability, target));
         let share = map.expression.constant(1.0 / rows as f64);
-        let scalar = Sweep {
-            start: Vec::new(),
-            pixel: Vec::new(),
-            channel: Vec::new(),
-        };
+        let scalar = Sweep { start: Vec::new(), pixel: Vec::new(), channel: Vec::new() };
         let dloss = map.value(dloss, &scalar);
         let share = map.expression.push(Expression::Mul(dloss, share));
         let value = map.expression.push(Expression::Mul(difference, share));
@@ -195,33 +141,16 @@ pub fn lower_correct(kernel: Kernel, anchor: NodeId) -> Part {
     let mut body = vec![clear(&count, 0.0)];
     body.extend(nest.each(rows, |nest, r| {
         let (row, labels) = row_sweeps(&nest.kernel, logits, &r);
-        let mut body = fold_row(
-            nest,
-            logits,
-            &row,
-            Fold::Max,
-            f32::NEG_INFINITY,
-            &maximum,
-            |_, logit| logit,
-        );
+        let mut body = fold_row(nest, logits, &row, Fold::Max, f32::NEG_INFINITY, &maximum, |_, logit| logit);
         // The least index is the greatest of the negated ones.
-        body.extend(fold_row(
-            nest,
-            logits,
-            &row,
-            Fold::Max,
-            f32::NEG_INFINITY,
-            &first,
-            |map, logit| {
-                let maximum = map.plain(maximum.clone(), 0, 0);
-                let channel = map.expression.push(Expression::Channel);
-                let negated = map.expression.push(Expression::Neg(channel));
-                let is_maximum = map.expression.push(Expression::Equal(logit, maximum));
-                let never = map.expression.push(Expression::Constant(f32::NEG_INFINITY));
-                map.expression
-                    .push(Expression::Select(is_maximum, negated, never))
-            },
-        ));
+        body.extend(fold_row(nest, logits, &row, Fold::Max, f32::NEG_INFINITY, &first, |map, logit| {
+            let maximum = map.plain(maximum.clone(), 0, 0);
+            let channel = map.expression.push(Expression::Channel);
+            let negated = map.expression.push(Expression::Neg(channel));
+            let is_maximum = map.expression.push(Expression::Equal(logit, maximum));
+            let never = map.expression.push(Expression::Constant(f32::NEG_INFINITY));
+            map.expression.push(Expression::Select(is_maximum, negated, never))
+        }));
         let mut map = MapBuilder::new(nest, 1, 1);
         let first = map.plain(first.clone(), 0, 0);
         let first = map.expression.push(Expression::Neg(first));

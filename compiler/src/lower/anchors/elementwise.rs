@@ -20,10 +20,7 @@ fn keeps_pixels(kernel: &Kernel, domain: &Domain) -> bool {
     kernel.stored.iter().any(|&id| {
         matches!(kernel.graph[id].op.lowering(), Lowering::Reduction) && {
             let removed = kernel.graph[id].attributes.ints("axes");
-            [domain.axes[1], domain.axes[2]]
-                .iter()
-                .flatten()
-                .any(|&axis| !removed.contains(&(axis as i64)))
+            [domain.axes[1], domain.axes[2]].iter().flatten().any(|&axis| !removed.contains(&(axis as i64)))
         }
     })
 }
@@ -31,25 +28,13 @@ fn keeps_pixels(kernel: &Kernel, domain: &Domain) -> bool {
 /// The nest of a kernel without an anchor.
 pub fn lower(kernel: Kernel) -> (NestBuilder, Vec<Statement>) {
     let domain = domain(&kernel);
-    let Domain {
-        outer,
-        rows,
-        columns,
-        channels,
-        ..
-    } = domain;
-    let (outer_chunk, row_chunk) = if domain.axes[1].is_none() {
-        (1, 1)
-    } else {
-        tasks(outer, rows, columns * channels)
-    };
+    let Domain { outer, rows, columns, channels, .. } = domain;
+    let (outer_chunk, row_chunk) =
+        if domain.axes[1].is_none() { (1, 1) } else { tasks(outer, rows, columns * channels) };
     let grid = [outer.div_ceil(outer_chunk), rows.div_ceil(row_chunk)];
     let mut nest = NestBuilder::new(kernel, &grid);
     let mut body = clear_reductions(&mut nest);
-    let (task_outer, task_row) = (
-        nest.task(0).times(outer_chunk as i64),
-        nest.task(1).times(row_chunk as i64),
-    );
+    let (task_outer, task_row) = (nest.task(0).times(outer_chunk as i64), nest.task(1).times(row_chunk as i64));
     let apart = keeps_pixels(&kernel, &domain);
     let map = |nest: &mut NestBuilder, position: [Affine; 4], pixels: usize| {
         let sweep = Sweep::new(&domain, position, 1);
@@ -68,11 +53,7 @@ pub fn lower(kernel: Kernel) -> (NestBuilder, Vec<Statement>) {
                     |r| Some((task_row.plus(r), rows as i64)),
                     |nest, r| {
                         nest.each(columns, |nest, c| {
-                            map(
-                                nest,
-                                [image.clone(), task_row.plus(&r), c, Affine::default()],
-                                1,
-                            )
+                            map(nest, [image.clone(), task_row.plus(&r), c, Affine::default()], 1)
                         })
                     },
                 );
@@ -82,11 +63,7 @@ pub fn lower(kernel: Kernel) -> (NestBuilder, Vec<Statement>) {
             let block = chunk(row_chunk, (1 << 16) / (columns * channels).max(1));
             nest.each(row_chunk / block, |nest, b| {
                 let row = task_row.plus(&b.times(block as i64));
-                map(
-                    nest,
-                    [image.clone(), row, Affine::default(), Affine::default()],
-                    block * columns,
-                )
+                map(nest, [image.clone(), row, Affine::default(), Affine::default()], block * columns)
             })
         },
     ));

@@ -10,9 +10,7 @@ use super::tile::{self, Region};
 use super::window::{Window, floor_div, sweep};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
-use crate::lower::nest::{
-    Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further,
-};
+use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further};
 use rnet_runtime::program::GemmShape;
 
 /// One class of rows or columns along an axis.
@@ -27,50 +25,29 @@ struct Class {
 
 /// The classes along axis `d` for a block of `extent` input indices.
 fn classes(window: &Window, d: usize, extent: usize) -> Vec<Class> {
-    let (stride, pad, dilation) = (
-        window.stride[d] as i64,
-        window.pad[d] as i64,
-        window.dilation[d] as i64,
-    );
+    let (stride, pad, dilation) = (window.stride[d] as i64, window.pad[d] as i64, window.dilation[d] as i64);
     let low = low(window, d);
     (0..stride)
         .map(|class| {
             let first = (class - pad).rem_euclid(stride);
-            let count = (extent as i64 - first + stride - 1)
-                .div_euclid(stride)
-                .max(0);
+            let count = (extent as i64 - first + stride - 1).div_euclid(stride).max(0);
             let taps = (0..window.kernel[d] as i64)
                 .filter(|tap| (tap * dilation).rem_euclid(stride) == class)
-                .map(|tap| {
-                    (
-                        tap as usize,
-                        (first + pad - tap * dilation).div_euclid(stride) - low,
-                    )
-                })
+                .map(|tap| (tap as usize, (first + pad - tap * dilation).div_euclid(stride) - low))
                 .collect();
-            Class {
-                first: first as usize,
-                count: count as usize,
-                taps,
-            }
+            Class { first: first as usize, count: count as usize, taps }
         })
         .collect()
 }
 
 /// The first output index that input index 0 can need (at most 0).
 fn low(window: &Window, d: usize) -> i64 {
-    floor_div(
-        window.pad[d] as i64 - (window.kernel[d] as i64 - 1) * window.dilation[d] as i64,
-        window.stride[d] as i64,
-    )
+    floor_div(window.pad[d] as i64 - (window.kernel[d] as i64 - 1) * window.dilation[d] as i64, window.stride[d] as i64)
 }
 
 /// Output indices that a block of `extent` input indices needs, from `low` on.
 fn reach(window: &Window, d: usize, extent: usize) -> usize {
-    let high = floor_div(
-        extent as i64 - 1 + window.pad[d] as i64,
-        window.stride[d] as i64,
-    );
+    let high = floor_div(extent as i64 - 1 + window.pad[d] as i64, window.stride[d] as i64);
     (high - low(window, d) + 1) as usize
 }
 
@@ -79,27 +56,15 @@ fn pack<'g>(kernel: Kernel<'g>, window: &Window, w: NodeId, packed: usize) -> Pa
     let [kh, kw] = window.kernel;
     let (depth, output) = (window.group_input(), window.output);
     let block = chunk(output, (4096 / depth.max(1)).max(1));
-    let kernel = Kernel {
-        stored: &[],
-        ..kernel
-    };
+    let kernel = Kernel { stored: &[], ..kernel };
     let mut nest = NestBuilder::new(kernel, &[output / block]);
     let first = nest.task(0).times(block as i64);
     let base = nest.buffer(Buffer::Temporary(packed));
     let body = nest.each(kh, |nest, i| {
         nest.each(kw, |nest, j| {
-            let from = i
-                .times(kw as i64)
-                .plus(&j)
-                .times((depth * output) as i64)
-                .plus(&first);
-            let reversed = i
-                .times(-(kw as i64))
-                .plus(&j.times(-1))
-                .offset((kh * kw) as i64 - 1);
-            let to = reversed
-                .times((depth * output) as i64)
-                .plus(&first.times(depth as i64));
+            let from = i.times(kw as i64).plus(&j).times((depth * output) as i64).plus(&first);
+            let reversed = i.times(-(kw as i64)).plus(&j.times(-1)).offset((kh * kw) as i64 - 1);
+            let to = reversed.times((depth * output) as i64).plus(&first.times(depth as i64));
             let from = nest.value(w, from);
             let mut map = MapBuilder::new(nest, block, depth);
             let value = map.plain(from, 1, output as i64);
@@ -111,62 +76,28 @@ fn pack<'g>(kernel: Kernel<'g>, window: &Window, w: NodeId, packed: usize) -> Pa
 }
 
 /// The launches of a data gradient.
-pub fn lower<'g>(
-    kernel: Kernel<'g>,
-    anchor: NodeId,
-    temporary: &mut dyn FnMut(usize) -> usize,
-) -> Vec<Part<'g>> {
-    let (w, dy) = (
-        kernel.graph[anchor].operands[0],
-        kernel.graph[anchor].operands[1],
-    );
+pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(usize) -> usize) -> Vec<Part<'g>> {
+    let (w, dy) = (kernel.graph[anchor].operands[0], kernel.graph[anchor].operands[1]);
     let extent = match *kernel.dims(w) {
         [_, _, kh, kw] => [kh, kw],
         _ => [1, 1],
     };
-    let window = Window::new(
-        &kernel,
-        anchor,
-        kernel.dims(anchor),
-        kernel.dims(dy),
-        extent,
-    );
-    let Window {
-        images,
-        height,
-        width,
-        input,
-        output,
-        ..
-    } = window;
+    let window = Window::new(&kernel, anchor, kernel.dims(anchor), kernel.dims(dy), extent);
+    let Window { images, height, width, input, output, .. } = window;
     let weights = window.kernel[0] * window.kernel[1] * window.group_input() * output;
     let packed = temporary(weights);
     let packing = pack(kernel, &window, w, packed);
 
     let direct = window.is_flat() && kernel.is_direct(dy);
     let tile_width = reach(&window, 1, width);
-    let scratch_row = if direct {
-        0
-    } else {
-        (tile_width * output).div_ceil(window.stride[0])
-    };
-    let cut = Cut::new(
-        images,
-        height,
-        width * input,
-        scratch_row,
-        window.stride[0],
-        weights > PANEL / 2,
-    );
+    let scratch_row = if direct { 0 } else { (tile_width * output).div_ceil(window.stride[0]) };
+    let cut = Cut::new(images, height, width * input, scratch_row, window.stride[0], weights > PANEL / 2);
     let tile_rows = reach(&window, 0, cut.rows);
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(cut.images), height / cut.rows]);
     let tile = (!direct).then(|| nest.scratch(tile_rows * tile_width * output));
     let store_raw = kernel.stored.contains(&anchor);
     let raw = (!store_raw).then(|| nest.scratch(cut.block * width * input));
-    let (task_image, task_row) = (
-        nest.task(0).times(cut.images as i64),
-        nest.task(1).times(cut.rows as i64),
-    );
+    let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 
     let mut body = clear_reductions(&mut nest);
     body.extend(nest.each_below(
@@ -193,9 +124,7 @@ pub fn lower<'g>(
                 }
                 None => nest.value(
                     dy,
-                    image
-                        .times((height * width * output) as i64)
-                        .plus(&task_row.times((width * output) as i64)),
+                    image.times((height * width * output) as i64).plus(&task_row.times((width * output) as i64)),
                 ),
             };
             body.extend(nest.each(cut.rows / cut.block, |nest, b| {
@@ -204,23 +133,12 @@ pub fn lower<'g>(
                     Some(raw) => raw.clone(),
                     None => nest.value(
                         anchor,
-                        image
-                            .times((height * width * input) as i64)
-                            .plus(&row.times((width * input) as i64)),
+                        image.times((height * width * input) as i64).plus(&row.times((width * input) as i64)),
                     ),
                 };
-                let a = further(
-                    &source,
-                    &b.times((cut.block / window.stride[0] * tile_width * output) as i64),
-                );
+                let a = further(&source, &b.times((cut.block / window.stride[0] * tile_width * output) as i64));
                 let mut body = products(nest, &window, packed, tile_width, &a, &first, cut.block);
-                let sweep = sweep(
-                    nest.kernel.dims(anchor),
-                    image.clone(),
-                    row,
-                    Affine::default(),
-                    1,
-                );
+                let sweep = sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::default(), 1);
                 let mut map = MapBuilder::new(nest, cut.block * width, input);
                 let result = map.plain(first, input as i64, 1);
                 map.give(anchor, result);
@@ -271,24 +189,14 @@ fn products(
                 }));
                 continue;
             }
-            let weights = |i: usize, j: usize| {
-                (((kh - 1 - i) * kw + (kw - 1 - j)) * window.output * outputs) as i64
-            };
+            let weights = |i: usize, j: usize| (((kh - 1 - i) * kw + (kw - 1 - j)) * window.output * outputs) as i64;
             let batch: Vec<(i64, i64)> = if merged {
                 // The last tap reads the first column; the packed taps run the same way.
                 let &(last, column) = horizontal.taps.last().expect("taps are not empty");
-                vertical
-                    .taps
-                    .iter()
-                    .map(|&(i, row)| (row * row_len + column * output, weights(i, last)))
-                    .collect()
+                vertical.taps.iter().map(|&(i, row)| (row * row_len + column * output, weights(i, last))).collect()
             } else {
-                let taps = vertical
-                    .taps
-                    .iter()
-                    .flat_map(|&v| horizontal.taps.iter().map(move |&h| (v, h)));
-                taps.map(|((i, row), (j, column))| (row * row_len + column * output, weights(i, j)))
-                    .collect()
+                let taps = vertical.taps.iter().flat_map(|&v| horizontal.taps.iter().map(move |&h| (v, h)));
+                taps.map(|((i, row), (j, column))| (row * row_len + column * output, weights(i, j))).collect()
             };
             let k = if merged { kw * depth } else { depth };
             let (calls, m) = if window.is_flat() {
@@ -311,12 +219,8 @@ fn products(
                             accumulate: false,
                         };
                         let a = further(a, &r.times(row_len).plus(&g.times(depth as i64)));
-                        let b = Address {
-                            base,
-                            offset: o.plus(&g.times((depth * outputs) as i64)),
-                        };
-                        let c =
-                            further(&c, &r.times(c_row).plus(&o).plus(&g.times(outputs as i64)));
+                        let b = Address { base, offset: o.plus(&g.times((depth * outputs) as i64)) };
+                        let c = further(&c, &r.times(c_row).plus(&o).plus(&g.times(outputs as i64)));
                         vec![nest.gemm(shape, a, b, c)]
                     })
                 })

@@ -21,11 +21,7 @@ pub type Part<'g> = (NestBuilder<'g>, Vec<Statement>);
 
 /// The anchor of a kernel, if it has one.
 pub fn anchor(kernel: &Kernel) -> Option<NodeId> {
-    kernel
-        .nodes
-        .iter()
-        .copied()
-        .find(|&id| matches!(kernel.graph[id].op.lowering(), Lowering::Anchor))
+    kernel.nodes.iter().copied().find(|&id| matches!(kernel.graph[id].op.lowering(), Lowering::Anchor))
 }
 
 /// The launches of a kernel in order. `temporary` hands out numbers for memory that they share; its length is asked for too.
@@ -39,8 +35,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "conv2d_weight_grad" | "dense_weight_grad" => vec![weight_grad::lower(kernel, anchor)],
         "max_pool" | "avg_pool" => vec![pool::lower(kernel, anchor)],
         "max_pool_grad" | "avg_pool_grad" => vec![pool_grad::lower(kernel, anchor)],
-        "flatten" | "unflatten" | "subsample" | "subsample_grad" | "pad_channels"
-        | "slice_channels" | "concat" => {
+        "flatten" | "unflatten" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels" | "concat" => {
             vec![movement::lower(kernel, anchor)]
         }
         "cross_entropy" => vec![cross_entropy::lower(kernel, anchor)],

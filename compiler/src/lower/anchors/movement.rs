@@ -24,11 +24,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
             let mut body = Vec::new();
             if matches!(node.op.name(), "subsample_grad" | "pad_channels") {
                 let address = nest.value(anchor, image.times(len as i64));
-                body.push(Statement::Fill {
-                    address,
-                    len,
-                    value: 0.0,
-                });
+                body.push(Statement::Fill { address, len, value: 0.0 });
             }
             let mut before = 0;
             for &operand in &node.operands {
@@ -42,13 +38,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
 }
 
 /// Copies what one image of the operand gives to the result. `before`: channels of the operands before it.
-fn copy(
-    nest: &mut NestBuilder,
-    anchor: NodeId,
-    operand: NodeId,
-    image: &Affine,
-    before: i64,
-) -> Vec<Statement> {
+fn copy(nest: &mut NestBuilder, anchor: NodeId, operand: NodeId, image: &Affine, before: i64) -> Vec<Statement> {
     let kernel = nest.kernel;
     let node = &kernel.graph[anchor];
     let (from, to) = (kernel.dims(operand), kernel.dims(anchor));
@@ -66,18 +56,8 @@ fn copy(
                 pixel: vec![0, inner[2]],
                 channel: vec![0, inner[0]],
             };
-            let picture = sweep(
-                &[1, channels, height, width],
-                image.clone(),
-                h,
-                Affine::default(),
-                1,
-            );
-            let (read, write) = if op == "flatten" {
-                (picture, matrix)
-            } else {
-                (matrix, picture)
-            };
+            let picture = sweep(&[1, channels, height, width], image.clone(), h, Affine::default(), 1);
+            let (read, write) = if op == "flatten" { (picture, matrix) } else { (matrix, picture) };
             let mut map = MapBuilder::new(nest, width, channels);
             let value = map.value(operand, &read);
             let (offset, pixel, channel) = write.offset(&to_strides);
@@ -87,11 +67,7 @@ fn copy(
         });
     }
     let plane = if op == "subsample_grad" { from } else { to };
-    let (height, width) = if plane.len() == 4 {
-        (plane[2], plane[3])
-    } else {
-        (1, 1)
-    };
+    let (height, width) = if plane.len() == 4 { (plane[2], plane[3]) } else { (1, 1) };
     let step = node.attributes.get("stride").map_or([1, 1], |_| {
         let stride = node.attributes.ints("stride");
         [stride[0], stride[1]]
@@ -109,11 +85,7 @@ fn copy(
     nest.each(height, |nest, h| {
         let place = |dims: &[usize], step: [i64; 2], channel: i64| {
             // A matrix has its images as rows.
-            let row = if dims.len() == 2 {
-                image.clone()
-            } else {
-                h.times(step[0])
-            };
+            let row = if dims.len() == 2 { image.clone() } else { h.times(step[0]) };
             let mut sweep = sweep(dims, image.clone(), row, Affine::default(), step[1]);
             sweep.start[1] = Affine::constant(channel);
             sweep
@@ -122,10 +94,7 @@ fn copy(
         let (read, write) = match op {
             "subsample" => (place(from, step, 0), place(to, coarse, 0)),
             "subsample_grad" => (place(from, coarse, 0), place(to, step, 0)),
-            _ => (
-                place(from, coarse, read_channel),
-                place(to, coarse, write_channel),
-            ),
+            _ => (place(from, coarse, read_channel), place(to, coarse, write_channel)),
         };
         let mut map = MapBuilder::new(nest, width, channels);
         let value = map.value(operand, &read);

@@ -12,22 +12,12 @@ use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, clear_reductions, furt
 /// The window of a pool whose input has `x` extents and whose result (or incoming gradient) has `y`.
 pub fn window(kernel: &Kernel, anchor: NodeId, x: &[usize], y: &[usize]) -> Window {
     let extent = kernel.graph[anchor].attributes.ints("kernel");
-    Window::new(
-        kernel,
-        anchor,
-        x,
-        y,
-        [extent[0] as usize, extent[1] as usize],
-    )
+    Window::new(kernel, anchor, x, y, [extent[0] as usize, extent[1] as usize])
 }
 
 /// What stands in the border: nothing that could win a maximum, nothing that adds to a sum.
 pub fn border(op: &str) -> f32 {
-    if op.starts_with("max") {
-        f32::NEG_INFINITY
-    } else {
-        0.0
-    }
+    if op.starts_with("max") { f32::NEG_INFINITY } else { 0.0 }
 }
 
 /// The taps of the windows of one output row, in row-major order: `at` is the tile's place of the first window's first tap.
@@ -37,11 +27,7 @@ pub fn taps(map: &mut MapBuilder, window: &Window, tile_width: usize, at: &Addre
     (0..kh * kw)
         .map(|tap| {
             let place = ((tap / kw * tile_width + tap % kw) as i64) * channels;
-            map.plain(
-                further(at, &Affine::constant(place)),
-                window.stride[1] as i64 * channels,
-                1,
-            )
+            map.plain(further(at, &Affine::constant(place)), window.stride[1] as i64 * channels, 1)
         })
         .collect()
 }
@@ -51,29 +37,13 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let x = kernel.graph[anchor].operands[0];
     let op = kernel.graph[anchor].op.name();
     let window = window(&kernel, anchor, kernel.dims(x), kernel.dims(anchor));
-    let Window {
-        images,
-        rows,
-        columns,
-        input: channels,
-        ..
-    } = window;
+    let Window { images, rows, columns, input: channels, .. } = window;
     let tile_width = window.tile_width();
-    let cut = Cut::new(
-        images,
-        rows,
-        columns * channels,
-        tile_width * channels * window.stride[0],
-        1,
-        false,
-    );
+    let cut = Cut::new(images, rows, columns * channels, tile_width * channels * window.stride[0], 1, false);
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(cut.images), rows / cut.rows]);
     let tile_rows = window.tile_rows(cut.rows);
     let tile = nest.scratch(tile_rows * tile_width * channels);
-    let (task_image, task_row) = (
-        nest.task(0).times(cut.images as i64),
-        nest.task(1).times(cut.rows as i64),
-    );
+    let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 
     let mut body = clear_reductions(&mut nest);
     body.extend(nest.each_below(
@@ -82,9 +52,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
         |nest, i| {
             let image = task_image.plus(&i);
             let region = Region {
-                row: task_row
-                    .times(window.stride[0] as i64)
-                    .offset(-(window.pad[0] as i64)),
+                row: task_row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
                 row_step: 1,
                 rows: tile_rows,
                 column: -(window.pad[1] as i64),
@@ -94,25 +62,12 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
             };
             let mut body = tile::fill(nest, x, &image, &region, &tile);
             body.extend(nest.each(cut.rows, |nest, r| {
-                let at = further(
-                    &tile,
-                    &r.times((window.stride[0] * tile_width * channels) as i64),
-                );
-                let sweep = sweep(
-                    nest.kernel.dims(anchor),
-                    image.clone(),
-                    task_row.plus(&r),
-                    Affine::default(),
-                    1,
-                );
+                let at = further(&tile, &r.times((window.stride[0] * tile_width * channels) as i64));
+                let sweep = sweep(nest.kernel.dims(anchor), image.clone(), task_row.plus(&r), Affine::default(), 1);
                 let mut map = MapBuilder::new(nest, columns, channels);
                 let taps = taps(&mut map, &window, tile_width, &at);
                 let join = |a, b| {
-                    if op == "max_pool" {
-                        Expression::Max(a, b)
-                    } else {
-                        Expression::Add(a, b)
-                    }
+                    if op == "max_pool" { Expression::Max(a, b) } else { Expression::Add(a, b) }
                 };
                 let mut result = taps[0];
                 for &tap in &taps[1..] {

@@ -10,9 +10,7 @@ use super::window::{Window, floor_div, sweep};
 use crate::graph::NodeId;
 use crate::lower::expression::Expression;
 use crate::lower::loops::Affine;
-use crate::lower::nest::{
-    Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks,
-};
+use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
 
 /// Most elements of the tile of the input.
 const TILE: usize = 64 << 10;
@@ -22,18 +20,9 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let node = &kernel.graph[anchor];
     let op = node.op.name();
     let is_max = op == "max_pool_grad";
-    let dy = *node
-        .operands
-        .last()
-        .expect("a pool's gradient has an operand");
+    let dy = *node.operands.last().expect("a pool's gradient has an operand");
     let window = window(&kernel, anchor, kernel.dims(anchor), kernel.dims(dy));
-    let Window {
-        images,
-        height,
-        width,
-        input: channels,
-        ..
-    } = window;
+    let Window { images, height, width, input: channels, .. } = window;
     let [sh, sw] = window.stride.map(|s| s as i64);
     let [ph, pw] = window.pad.map(|p| p as i64);
     let [kh, kw] = window.kernel.map(|k| k as i64);
@@ -43,15 +32,11 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let fits = (TILE / (width * channels)).max(1);
     let mut block = chunk(height, task_rows.min(fits).min(height));
     if !block.is_multiple_of(window.stride[0]) {
-        block = (1..=height)
-            .find(|b| height.is_multiple_of(*b) && b.is_multiple_of(window.stride[0]))
-            .unwrap_or(height);
+        block =
+            (1..=height).find(|b| height.is_multiple_of(*b) && b.is_multiple_of(window.stride[0])).unwrap_or(height);
     }
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(task_images), height / block]);
-    let (task_image, task_row) = (
-        nest.task(0).times(task_images as i64),
-        nest.task(1).times(block as i64),
-    );
+    let (task_image, task_row) = (nest.task(0).times(task_images as i64), nest.task(1).times(block as i64));
     let moved = nest.task(1).times((block / window.stride[0]) as i64);
 
     // The windows that a block of input rows meets.
@@ -96,37 +81,21 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                     columns: *x_columns,
                     outside: border(op),
                 };
-                body.extend(tile::fill(
-                    nest,
-                    nest.kernel.graph[anchor].operands[0],
-                    &image,
-                    &region,
-                    x_tile,
-                ));
+                body.extend(tile::fill(nest, nest.kernel.graph[anchor].operands[0], &image, &region, x_tile));
                 // Windows beyond the result bring no gradient (their dY is 0), whichever tap wins them.
                 body.extend(nest.each(window_rows, |nest, r| {
                     let mut map = MapBuilder::new(nest, window_columns, channels);
-                    let at = further(
-                        x_tile,
-                        &r.times((window.stride[0] * x_columns * channels) as i64),
-                    );
+                    let at = further(x_tile, &r.times((window.stride[0] * x_columns * channels) as i64));
                     let taps = taps(&mut map, &window, *x_columns, &at);
                     let mut best = taps[0];
                     let mut winner = map.expression.constant(0.0);
                     for (number, &tap) in taps.iter().enumerate().skip(1) {
                         let greater = map.expression.push(Expression::Greater(tap, best));
                         let number = map.expression.constant(number as f64);
-                        winner = map
-                            .expression
-                            .push(Expression::Select(greater, number, winner));
+                        winner = map.expression.push(Expression::Select(greater, number, winner));
                         best = map.expression.push(Expression::Select(greater, tap, best));
                     }
-                    map.store(
-                        winner,
-                        further(winners, &r.times(window_len)),
-                        channels as i64,
-                        1,
-                    );
+                    map.store(winner, further(winners, &r.times(window_len)), channels as i64, 1);
                     map.finish()
                 }));
             }
@@ -135,39 +104,28 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                 let count_rows = (block as i64 - first_row + sh - 1).div_euclid(sh).max(0) as usize;
                 for class_column in 0..sw {
                     let first_column = (class_column - pw).rem_euclid(sw);
-                    let count_columns =
-                        (width as i64 - first_column + sw - 1).div_euclid(sw).max(0) as usize;
+                    let count_columns = (width as i64 - first_column + sw - 1).div_euclid(sw).max(0) as usize;
                     if count_rows == 0 || count_columns == 0 {
                         continue;
                     }
                     body.extend(nest.each(count_rows, |nest, r| {
                         let row = task_row.plus(&r.times(sh)).offset(first_row);
-                        let sweep = sweep(
-                            nest.kernel.dims(anchor),
-                            image.clone(),
-                            row,
-                            Affine::constant(first_column),
-                            sw,
-                        );
+                        let sweep =
+                            sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::constant(first_column), sw);
                         let mut map = MapBuilder::new(nest, count_columns, channels);
                         let mut sum = None;
                         for i in (0..kh).filter(|i| i.rem_euclid(sh) == class_row) {
                             for j in (0..kw).filter(|j| j.rem_euclid(sw) == class_column) {
                                 let row = (first_row + ph - i).div_euclid(sh) - low_row;
                                 let column = (first_column + pw - j).div_euclid(sw) - low_column;
-                                let place = r
-                                    .times(window_len)
-                                    .offset(row * window_len + column * channels as i64);
-                                let mut part =
-                                    map.plain(further(&dy_tile, &place), channels as i64, 1);
+                                let place = r.times(window_len).offset(row * window_len + column * channels as i64);
+                                let mut part = map.plain(further(&dy_tile, &place), channels as i64, 1);
                                 if let Some((_, _, _, winners)) = &max_tiles {
-                                    let winner =
-                                        map.plain(further(winners, &place), channels as i64, 1);
+                                    let winner = map.plain(further(winners, &place), channels as i64, 1);
                                     let tap = map.expression.constant((i * kw + j) as f64);
                                     let won = map.expression.push(Expression::Equal(winner, tap));
                                     let nothing = map.expression.constant(0.0);
-                                    part =
-                                        map.expression.push(Expression::Select(won, part, nothing));
+                                    part = map.expression.push(Expression::Select(won, part, nothing));
                                 }
                                 sum = Some(match sum {
                                     None => part,

@@ -47,18 +47,13 @@ pub fn fill(
     let row_len = (region.columns * channels) as i64;
     // Columns of the tile that lie inside the operand: [left, right).
     let step = region.column_step as i64;
-    let left =
-        (-region.column).max(0).div_euclid(step) + i64::from((-region.column).max(0) % step != 0);
-    let right = ((width as i64 - region.column + step - 1).div_euclid(step))
-        .clamp(left, region.columns as i64);
+    let left = (-region.column).max(0).div_euclid(step) + i64::from((-region.column).max(0) % step != 0);
+    let right = ((width as i64 - region.column + step - 1).div_euclid(step)).clamp(left, region.columns as i64);
     let never_outside = region.row.terms.is_empty()
         && region.row.constant >= 0
         && region.row.constant + ((region.rows - 1) * region.row_step) as i64 <= height as i64 - 1;
-    let whole_rows = region.row_step == 1
-        && step == 1
-        && left == 0
-        && right == region.columns as i64
-        && region.columns == width;
+    let whole_rows =
+        region.row_step == 1 && step == 1 && left == 0 && right == region.columns as i64 && region.columns == width;
     let map = |nest: &mut NestBuilder, row: Affine, at: Address, pixels: usize| {
         let column = Affine::constant(region.column + left * step);
         let sweep = sweep(dims, image.clone(), row, column, step);
@@ -68,12 +63,7 @@ pub fn fill(
         map.finish()
     };
     if whole_rows && (never_outside || region.outside_never(height)) {
-        return map(
-            nest,
-            region.row.clone(),
-            tile.clone(),
-            region.rows * region.columns,
-        );
+        return map(nest, region.row.clone(), tile.clone(), region.rows * region.columns);
     }
     nest.each(region.rows, |nest, r| {
         let row = region.row.plus(&r.times(region.row_step as i64));
@@ -117,10 +107,6 @@ impl Region {
             && self.row_step == 1
             && !self.row.terms.is_empty()
             && height.is_multiple_of(self.rows)
-            && self
-                .row
-                .terms
-                .iter()
-                .all(|&(_, coefficient)| (coefficient as usize).is_multiple_of(self.rows))
+            && self.row.terms.iter().all(|&(_, coefficient)| (coefficient as usize).is_multiple_of(self.rows))
     }
 }

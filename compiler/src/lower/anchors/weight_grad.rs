@@ -19,10 +19,7 @@ const PARTIALS: usize = 2 << 20;
 const PIXELS: usize = 256;
 
 fn window(kernel: &Kernel, anchor: NodeId) -> Window {
-    let (x, dy) = (
-        kernel.graph[anchor].operands[0],
-        kernel.graph[anchor].operands[1],
-    );
+    let (x, dy) = (kernel.graph[anchor].operands[0], kernel.graph[anchor].operands[1]);
     let extent = match *kernel.dims(anchor) {
         [_, _, kh, kw] => [kh, kw],
         _ => [1, 1],
@@ -39,53 +36,27 @@ pub fn partials(kernel: &Kernel, anchor: NodeId) -> usize {
 
 /// The nest of a weight gradient.
 pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
-    let (x, dy) = (
-        kernel.graph[anchor].operands[0],
-        kernel.graph[anchor].operands[1],
-    );
+    let (x, dy) = (kernel.graph[anchor].operands[0], kernel.graph[anchor].operands[1]);
     let window = window(&kernel, anchor);
-    let Window {
-        images,
-        rows,
-        columns,
-        input,
-        output,
-        ..
-    } = window;
+    let Window { images, rows, columns, input, output, .. } = window;
     let [kh, kw] = window.kernel;
     let parts = partials(&kernel, anchor);
     let images_each = images.div_ceil(parts);
     // Output channels are cut where the images alone make too few tasks.
-    let wanted = if parts >= 8 || window.groups > 1 {
-        1
-    } else {
-        (16 / parts).min(output / 16).max(1)
-    };
-    let outputs = if wanted == 1 {
-        output
-    } else {
-        chunk(output, output.div_ceil(wanted))
-    };
+    let wanted = if parts >= 8 || window.groups > 1 { 1 } else { (16 / parts).min(output / 16).max(1) };
+    let outputs = if wanted == 1 { output } else { chunk(output, output.div_ceil(wanted)) };
     let mut nest = NestBuilder::new(kernel, &[parts, output / outputs]);
     let first_output = nest.task(1).times(outputs as i64);
 
     let sampled = window.is_pointwise() && !window.is_flat();
     let direct_x = window.pad == [0, 0] && kernel.is_direct(x);
     let direct_dy = kernel.is_direct(dy);
-    let tile_width = if sampled {
-        columns
-    } else {
-        window.tile_width()
-    };
+    let tile_width = if sampled { columns } else { window.tile_width() };
     let row_step = if sampled { 1 } else { window.stride[0] };
     let tile_row = (tile_width * input * row_step).max(columns * output);
     let chunk_rows = chunk(rows, (TILE / tile_row).max(1).min(rows));
     let block = chunk(chunk_rows, (PIXELS / columns).max(1).min(chunk_rows));
-    let tile_rows = if sampled {
-        chunk_rows
-    } else {
-        window.tile_rows(chunk_rows)
-    };
+    let tile_rows = if sampled { chunk_rows } else { window.tile_rows(chunk_rows) };
     let x_tile = (!direct_x).then(|| nest.scratch(tile_rows * tile_width * input));
     let dy_tile = (!direct_dy).then(|| nest.scratch(chunk_rows * columns * output));
 
@@ -94,18 +65,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let image_first = nest.task(0).times(images_each as i64);
     let target = nest.value(anchor, part.plus(&first_output));
     let mut body = if outputs == output {
-        vec![Statement::Fill {
-            address: target.clone(),
-            len,
-            value: 0.0,
-        }]
+        vec![Statement::Fill { address: target.clone(), len, value: 0.0 }]
     } else {
         nest.each(len / output, |_, r| {
-            vec![Statement::Fill {
-                address: further(&target, &r.times(output as i64)),
-                len: outputs,
-                value: 0.0,
-            }]
+            vec![Statement::Fill { address: further(&target, &r.times(output as i64)), len: outputs, value: 0.0 }]
         })
     };
     body.extend(nest.each_below(
@@ -118,15 +81,9 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                 let mut body = Vec::new();
                 let a = match &x_tile {
                     Some(tile) => {
-                        let (step, column_step) = if sampled {
-                            (window.stride[0], window.stride[1])
-                        } else {
-                            (1, 1)
-                        };
+                        let (step, column_step) = if sampled { (window.stride[0], window.stride[1]) } else { (1, 1) };
                         let region = Region {
-                            row: row
-                                .times(window.stride[0] as i64)
-                                .offset(-(window.pad[0] as i64)),
+                            row: row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
                             row_step: step,
                             rows: tile_rows,
                             column: -(window.pad[1] as i64),
@@ -144,9 +101,8 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                     }
                     None => {
                         let line = (window.width * input) as i64;
-                        let offset = image
-                            .times(window.height as i64 * line)
-                            .plus(&row.times(window.stride[0] as i64 * line));
+                        let offset =
+                            image.times(window.height as i64 * line).plus(&row.times(window.stride[0] as i64 * line));
                         Source {
                             address: nest.value(x, offset),
                             row: window.stride[0] as i64 * line,
@@ -154,26 +110,19 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                         }
                     }
                 };
-                let line = (if direct_x { window.width } else { tile_width }
-                    * input
-                    * window.dilation[0]) as i64;
+                let line = (if direct_x { window.width } else { tile_width } * input * window.dilation[0]) as i64;
                 let b = match &dy_tile {
                     Some(tile) => {
                         let dims = nest.kernel.dims(dy);
                         debug_assert_eq!(plane(dims), (rows, columns, output));
-                        let mut position =
-                            sweep(dims, image.clone(), row.clone(), Affine::default(), 1);
+                        let mut position = sweep(dims, image.clone(), row.clone(), Affine::default(), 1);
                         let axis = if dims.len() == 4 { 1 } else { dims.len() - 1 };
                         position.start[axis] = first_output.clone();
                         let mut map = MapBuilder::new(nest, chunk_rows * columns, outputs);
                         let value = map.value(dy, &position);
                         map.store(value, tile.clone(), outputs as i64, 1);
                         body.extend(map.finish());
-                        Source {
-                            address: tile.clone(),
-                            row: (columns * outputs) as i64,
-                            column: outputs as i64,
-                        }
+                        Source { address: tile.clone(), row: (columns * outputs) as i64, column: outputs as i64 }
                     }
                     None => {
                         let offset = image
@@ -188,24 +137,14 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                     }
                 };
                 let merged = window.groups == 1 && window.dilation[1] == 1;
-                let (depth, group_outputs) = (
-                    window.group_input(),
-                    if window.groups == 1 {
-                        outputs
-                    } else {
-                        window.group_output()
-                    },
-                );
-                let flat = window.is_pointwise()
-                    && a.row == a.column * columns as i64
-                    && b.row == b.column * columns as i64;
+                let (depth, group_outputs) =
+                    (window.group_input(), if window.groups == 1 { outputs } else { window.group_output() });
+                let flat =
+                    window.is_pointwise() && a.row == a.column * columns as i64 && b.row == b.column * columns as i64;
                 let (k, batch) = if flat {
                     (block * columns, vec![(0, 0)])
                 } else {
-                    (
-                        columns,
-                        (0..block as i64).map(|r| (r * a.row, r * b.row)).collect(),
-                    )
+                    (columns, (0..block as i64).map(|r| (r * a.row, r * b.row)).collect())
                 };
                 let (m, taps) = if merged { (kw * depth, 1) } else { (depth, kw) };
                 body.extend(nest.each(chunk_rows / block, |nest, s| {
@@ -223,19 +162,14 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                                     batch: batch.clone(),
                                     accumulate: true,
                                 };
-                                let tap = i
-                                    .times(line)
-                                    .plus(&j.times((window.dilation[1] * input) as i64));
+                                let tap = i.times(line).plus(&j.times((window.dilation[1] * input) as i64));
                                 let a = further(
                                     &a.address,
-                                    &s.times(block as i64 * a.row)
-                                        .plus(&tap)
-                                        .plus(&g.times(depth as i64)),
+                                    &s.times(block as i64 * a.row).plus(&tap).plus(&g.times(depth as i64)),
                                 );
                                 let b = further(
                                     &b.address,
-                                    &s.times(block as i64 * b.row)
-                                        .plus(&g.times(group_outputs as i64)),
+                                    &s.times(block as i64 * b.row).plus(&g.times(group_outputs as i64)),
                                 );
                                 let place = i
                                     .times(kw as i64)

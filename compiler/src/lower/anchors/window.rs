@@ -31,13 +31,7 @@ fn pair(values: &[i64]) -> [usize; 2] {
 
 impl Window {
     /// Of an op whose input has `x` extents, whose result (or incoming gradient) has `y`, with `kernel` = [Kh, Kw].
-    pub fn new(
-        kernel: &Kernel,
-        anchor: NodeId,
-        x: &[usize],
-        y: &[usize],
-        extent: [usize; 2],
-    ) -> Self {
+    pub fn new(kernel: &Kernel, anchor: NodeId, x: &[usize], y: &[usize], extent: [usize; 2]) -> Self {
         if let ([n, i], [_, o]) = (x, y) {
             return Window {
                 images: 1,
@@ -55,12 +49,8 @@ impl Window {
             };
         }
         let attributes = &kernel.graph[anchor].attributes;
-        let dilation = attributes
-            .get("dilation")
-            .map_or([1, 1], |_| pair(attributes.ints("dilation")));
-        let groups = attributes
-            .get("groups")
-            .map_or(1, |_| attributes.int("groups") as usize);
+        let dilation = attributes.get("dilation").map_or([1, 1], |_| pair(attributes.ints("dilation")));
+        let groups = attributes.get("groups").map_or(1, |_| attributes.int("groups") as usize);
         Window {
             images: x[0],
             height: x[2],
@@ -110,11 +100,7 @@ impl Window {
 
 /// A sweep over pixels along a row of a value of the canonical walk: activations [N, C, H, W] and matrices [N, C] (rows are N).
 pub fn sweep(dims: &[usize], image: Affine, row: Affine, column: Affine, step: i64) -> Sweep {
-    Sweep::new(
-        &Domain::new(dims, &default_layout(dims.len())),
-        [image, row, column, Affine::default()],
-        step,
-    )
+    Sweep::new(&Domain::new(dims, &default_layout(dims.len())), [image, row, column, Affine::default()], step)
 }
 
 /// Rounds towards minus infinity.

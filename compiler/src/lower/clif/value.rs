@@ -1,0 +1,119 @@
+//! Vectors: how they are read, written, made and combined.
+
+use super::{ELEMENT, Emitter, LANES, Pointer, VECTOR};
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value, types};
+
+/// All our memory: accesses are in bounds, but not always aligned to whole vectors.
+fn memory() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
+impl Emitter<'_> {
+    /// Reads `lanes` elements `stride` apart. Stride 0 fills all lanes with one element; else further lanes are zero.
+    pub(super) fn load(&mut self, pointer: Pointer, stride: i64, lanes: usize) -> Value {
+        if stride == 1 && lanes == LANES {
+            let (base, offset) = self.short(pointer);
+            return self.builder.ins().load(VECTOR, memory(), base, offset);
+        }
+        let first = self.load_one(pointer);
+        if stride == 0 {
+            return self.builder.ins().splat(VECTOR, first);
+        }
+        let mut vector = self.builder.ins().scalar_to_vector(VECTOR, first);
+        for lane in 1..lanes {
+            let element = self.load_one(Pointer { offset: pointer.offset + lane as i64 * stride * ELEMENT, ..pointer });
+            vector = self.builder.ins().insertlane(vector, element, lane as u8);
+        }
+        vector
+    }
+
+    fn load_one(&mut self, pointer: Pointer) -> Value {
+        let (base, offset) = self.short(pointer);
+        self.builder.ins().load(types::F32, memory(), base, offset)
+    }
+
+    /// Writes the first `lanes` elements, `stride` apart.
+    pub(super) fn store(&mut self, value: Value, pointer: Pointer, stride: i64, lanes: usize) {
+        if stride == 1 && lanes == LANES {
+            let (base, offset) = self.short(pointer);
+            self.builder.ins().store(memory(), value, base, offset);
+            return;
+        }
+        for lane in 0..lanes {
+            let element = self.builder.ins().extractlane(value, lane as u8);
+            let pointer = Pointer { offset: pointer.offset + lane as i64 * stride * ELEMENT, ..pointer };
+            let (base, offset) = self.short(pointer);
+            self.builder.ins().store(memory(), element, base, offset);
+        }
+    }
+
+    /// A number in all lanes.
+    pub(super) fn splat(&mut self, value: f32) -> Value {
+        self.lanes([value.to_bits(); LANES], VECTOR)
+    }
+
+    /// An integer in all lanes.
+    pub(super) fn splat_integer(&mut self, value: u32) -> Value {
+        self.lanes([value; LANES], types::I32X4)
+    }
+
+    /// A constant for each lane, given as bits.
+    pub(super) fn lanes(&mut self, bits: [u32; LANES], kind: Type) -> Value {
+        let bytes: Vec<u8> = bits.iter().flat_map(|lane| lane.to_le_bytes()).collect();
+        let constant = self.builder.func.dfg.constants.insert(bytes.into());
+        self.builder.ins().vconst(kind, constant)
+    }
+
+    /// The same bits as i32x4.
+    pub(super) fn bits(&mut self, value: Value) -> Value {
+        self.cast(value, types::I32X4)
+    }
+
+    /// The same bits as f32x4.
+    pub(super) fn float(&mut self, bits: Value) -> Value {
+        self.cast(bits, VECTOR)
+    }
+
+    fn cast(&mut self, value: Value, kind: Type) -> Value {
+        if self.builder.func.dfg.value_type(value) == kind {
+            return value;
+        }
+        self.builder.ins().bitcast(kind, MemFlagsData::new().with_endianness(Endianness::Little), value)
+    }
+
+    /// `a * b + c`: see [`super::has_fma`].
+    pub(super) fn mul_add(&mut self, a: Value, b: Value, c: Value) -> Value {
+        if self.fma {
+            return self.builder.ins().fma(a, b, c);
+        }
+        let product = self.builder.ins().fmul(a, b);
+        self.builder.ins().fadd(product, c)
+    }
+
+    /// All bits set where the comparison holds, as f32x4.
+    pub(super) fn compare(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
+        let mask = self.builder.ins().fcmp(condition, a, b);
+        self.float(mask)
+    }
+
+    /// `a` where the mask is set, else `b`.
+    pub(super) fn select(&mut self, mask: Value, a: Value, b: Value) -> Value {
+        self.builder.ins().bitselect(mask, a, b)
+    }
+
+    /// The greater where `max`, else the smaller. `number` is known not to be NaN: then one instruction does, because x86
+    /// gives its second operand where either is NaN.
+    pub(super) fn extreme_of_number(&mut self, max: bool, number: Value, other: Value) -> Value {
+        let (left, right) = if max { (other, number) } else { (number, other) };
+        let mask = self.compare(FloatCC::LessThan, left, right);
+        self.select(mask, number, other)
+    }
+
+    /// The greater where `max`, else the smaller; NaN if either is NaN.
+    pub(super) fn extreme(&mut self, max: bool, a: Value, b: Value) -> Value {
+        let extreme = self.extreme_of_number(max, a, b);
+        let nan = self.compare(FloatCC::Unordered, a, a);
+        self.select(nan, a, extreme)
+    }
+}

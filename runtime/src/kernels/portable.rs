@@ -1,0 +1,75 @@
+//! Tiles in plain Rust, written so that the compiler vectorises them for whatever machine it targets.
+
+use super::{Job, TileCode, Tiles};
+
+/// Columns of a tile: two vectors of the baseline instruction sets.
+const COLUMNS: usize = 8;
+
+/// Up to four rows of eight columns.
+pub(super) fn tiles() -> Tiles {
+    Tiles { lanes: COLUMNS, rows: &[4], code }
+}
+
+fn code(rows: usize, _vectors: usize) -> TileCode {
+    match rows {
+        1 => tile::<1>,
+        2 => tile::<2>,
+        3 => tile::<3>,
+        _ => tile::<4>,
+    }
+}
+
+/// # Safety
+/// As for [`TileCode`].
+unsafe fn tile<const M: usize>(job: &Job, a: *const f32, b: *const f32, c: *mut f32) {
+    let mut sums = [[0.0; COLUMNS]; M];
+    // SAFETY: only elements of the tile are touched: rows below M, columns below `tail`, which the caller lets us use.
+    unsafe {
+        if job.accumulate {
+            for (m, sums) in sums.iter_mut().enumerate() {
+                *sums = read(c.byte_offset(m as isize * job.c_m), job.tail);
+            }
+        }
+        for &(a_offset, b_offset) in job.batch {
+            let (mut a, mut b) = (a.byte_offset(a_offset), b.byte_offset(b_offset));
+            for _ in 0..job.k {
+                let row = read(b, job.tail);
+                for (m, sums) in sums.iter_mut().enumerate() {
+                    let factor = *a.byte_offset(m as isize * job.a_m);
+                    for (sum, x) in sums.iter_mut().zip(row) {
+                        *sum += factor * x;
+                    }
+                }
+                a = a.wrapping_byte_offset(job.a_k);
+                b = b.wrapping_byte_offset(job.b_k);
+            }
+        }
+        for (m, sums) in sums.iter().enumerate() {
+            let row = c.byte_offset(m as isize * job.c_m);
+            if job.tail == COLUMNS {
+                row.cast::<[f32; COLUMNS]>().write_unaligned(*sums);
+            } else {
+                row.copy_from_nonoverlapping(sums.as_ptr(), job.tail);
+            }
+        }
+    }
+}
+
+/// Reads `count` elements, zeros after them.
+///
+/// # Safety
+/// That many elements must be readable.
+#[inline(always)]
+unsafe fn read(from: *const f32, count: usize) -> [f32; COLUMNS] {
+    // SAFETY: the caller's promise; the whole row is read only where it is there.
+    unsafe {
+        if count == COLUMNS {
+            return from.cast::<[f32; COLUMNS]>().read_unaligned();
+        }
+        let mut row = [0.0; COLUMNS];
+        for (column, x) in row.iter_mut().enumerate().take(count) {
+            *x = *from.add(column);
+        }
+        row
+    }
+}
