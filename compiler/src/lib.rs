@@ -1,7 +1,10 @@
 //! The rnet compiler: `.rnet` text -> Ast -> Graph -> training step -> fused graph -> plan -> loop nests -> CLIF.
 #![forbid(unsafe_code)]
 
+pub mod compile;
+pub mod diagnostic;
 pub mod graph;
 pub mod lower;
 pub mod ops;
 pub mod passes;
+pub mod syntax;

@@ -1,8 +1,8 @@
 //! What the leaves share: the attributes `name`, `dims` and `element`, and the type that they spell out.
 
 use super::check::{self, Checked};
-use super::{Attributes, Op, OpError, TensorType};
-use crate::graph::{Attribute, ElementType};
+use super::{Attributes, Lowering, Op, OpError, TensorType};
+use crate::graph::{Attribute, ElementType, Node};
 
 /// The type that `dims` and `element` spell out; `elements` are the element types that the leaf may have.
 pub(super) fn infer(
@@ -28,4 +28,24 @@ pub fn attributes(name: &str, ty: &TensorType) -> Attributes {
         .with("name", Attribute::Text(name.to_string()))
         .with("dims", Attribute::extents(&ty.dims))
         .with("element", Attribute::Text(ty.element.to_string()))
+}
+
+/// The name by which outputs and the reference evaluator know a leaf; `None` for other nodes. It is the attribute
+/// `name`, but for a velocity, which has its parameter's name: `velocity.<name>`.
+pub fn key(node: &Node) -> Option<String> {
+    if !matches!(node.op.lowering(), Lowering::Leaf) {
+        return None;
+    }
+    let name = node.attributes.text("name");
+    Some(if node.op.name() == "velocity" { velocity_key(name) } else { name.to_string() })
+}
+
+/// The name by which outputs know the velocity of a parameter.
+pub fn velocity_key(parameter: &str) -> String {
+    format!("velocity.{parameter}")
+}
+
+/// Whether the leaf lives from step to step, so that an update may replace it.
+pub fn is_state(node: &Node) -> bool {
+    ["parameter", "statistic", "velocity"].contains(&node.op.name())
 }

@@ -1,3 +1,48 @@
-//! The passes: one file each.
+//! The passes: one file each. [`PIPELINE`] lists those that every graph goes through; differentiation and the optimizer come before,
+//! for graphs that train.
 
+pub mod cse;
+pub mod dead_code;
+pub mod decompose;
+pub mod differentiate;
 pub mod fuse;
+pub mod optimizer;
+
+use crate::graph::{Graph, verify};
+
+/// One transformation of a graph that keeps its meaning.
+pub struct Pass {
+    /// As `rnet dump --after` knows it.
+    pub name: &'static str,
+    /// One line for people.
+    pub doc: &'static str,
+    /// The transformation.
+    pub run: fn(&mut Graph),
+}
+
+/// What every graph goes through, in order.
+pub const PIPELINE: &[Pass] = &[
+    Pass { name: "decompose", doc: "composite ops become reductions, broadcasts and elementwise nodes", run: decompose::decompose },
+    Pass { name: "cse", doc: "equal nodes become one", run: cse::cse },
+    Pass { name: "dead_code", doc: "what no output needs goes", run: dead_code::dead_code },
+    Pass { name: "fuse", doc: "nodes are grouped into kernels", run: fuse::fuse },
+];
+
+/// Runs the pipeline; `observe` is told of the graph after each pass.
+///
+/// # Panics
+/// Names the pass after which the graph does not verify, and prints the graph.
+pub fn run(graph: &mut Graph, observe: &mut dyn FnMut(&str, &dyn Fn() -> String)) {
+    check(graph, "the graph before all passes");
+    for pass in PIPELINE {
+        (pass.run)(graph);
+        check(graph, pass.name);
+        observe(pass.name, &|| graph.to_string());
+    }
+}
+
+fn check(graph: &Graph, name: &str) {
+    if let Err(error) = verify(graph) {
+        panic!("{name}: {error}\n{graph}");
+    }
+}

@@ -1,0 +1,129 @@
+//! Native code against the f64 reference: every op on its samples, alone and inside small fused graphs, with 1 and 2 threads
+//! (which must agree to the bit), and controls that must fail.
+
+use rnet_compiler::compile;
+use rnet_compiler::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, Place, TensorType, eval};
+use rnet_compiler::ops::tensor::Tensor;
+use rnet_compiler::ops::{self, Lowering, OPS};
+use rnet_runtime::executable::Executable;
+use rnet_runtime::jit::host_isa;
+use rnet_runtime::layout::to_physical;
+use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::state::State;
+use rnet_runtime::workers::Workers;
+use std::collections::HashMap;
+
+/// A leaf called `name`.
+fn input(graph: &mut Graph, name: &str, ty: &TensorType) -> NodeId {
+    let dims = ty.dims.iter().map(|&extent| extent as i64).collect();
+    let attributes = Attributes::new()
+        .with("name", Attribute::Text(name.to_string()))
+        .with("dims", Attribute::Ints(dims))
+        .with("element", Attribute::Text(ty.element.to_string()));
+    graph.add(ops::find("input").expect("input is an op"), &[], attributes, Place::default())
+}
+
+/// Numbers in [-1, 1) that depend on the seed alone; small whole numbers for i32.
+fn fill(ty: &TensorType, seed: u32) -> Tensor {
+    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+    Tensor::from_fn(&ty.dims, |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let unit = f64::from(state >> 8) / f64::from(1 << 24);
+        match ty.element {
+            ElementType::F32 => f64::from((unit * 2.0 - 1.0) as f32),
+            ElementType::I32 => (unit * 2.0).floor(),
+        }
+    })
+}
+
+fn run(program: &Program, inputs: &HashMap<String, Tensor>, threads: usize) -> HashMap<String, Vec<f32>> {
+    let mut executable = Executable::new(program.clone()).expect("the program links");
+    for buffer in &program.buffers {
+        let Storage::Input(name) = &buffer.storage else { continue };
+        let logical = &inputs[name].data;
+        if name.starts_with('i') {
+            let values: Vec<i32> = logical.iter().map(|&value| value as i32).collect();
+            to_physical(&buffer.dims, &buffer.layout, &values, executable.input_i32(name));
+        } else {
+            let values: Vec<f32> = logical.iter().map(|&value| value as f32).collect();
+            to_physical(&buffer.dims, &buffer.layout, &values, executable.input_f32(name));
+        }
+    }
+    executable.run(&Workers::new(threads), &mut State::new(&program.states, 0));
+    let names: Vec<String> = executable.outputs().map(str::to_string).collect();
+    names.into_iter().map(|name| (name.clone(), executable.output_logical(&name))).collect()
+}
+
+/// The relative difference (norm of the difference over norm of the answer) of each output.
+fn compare(graph: &Graph, inputs: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
+    let expected = eval::eval(graph, inputs).expect("the reference evaluates");
+    let isa = host_isa().expect("Cranelift knows this machine");
+    let program = compile::program(graph.clone(), &*isa, &mut |_, _| ());
+    let (one, two) = (run(&program, inputs, 1), run(&program, inputs, 2));
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let results = graph.outputs.iter().filter(|output| output.kind == OutputKind::Result);
+    results
+        .map(|output| {
+            let (found, expected) = (&one[&output.name], &expected[&output.name]);
+            assert_eq!(bits(found), bits(&two[&output.name]), "{}: 1 and 2 threads differ", output.name);
+            assert_eq!(found.len(), expected.data.len());
+            let difference: f64 = found.iter().zip(&expected.data).map(|(&a, &b)| if f64::from(a) == b { 0.0 } else { (f64::from(a) - b).powi(2) }).sum();
+            let norm: f64 = expected.data.iter().map(|value| value * value).sum();
+            (output.name.clone(), (difference / norm.max(1e-12)).sqrt())
+        })
+        .collect()
+}
+
+/// A graph of one op on the given operand types, and values for its leaves.
+fn one_op(op: &'static dyn ops::Op, types: &[TensorType], attributes: &Attributes, seed: u32) -> (Graph, HashMap<String, Tensor>) {
+    let mut graph = Graph::new();
+    let mut inputs = HashMap::new();
+    let operands: Vec<NodeId> = types
+        .iter()
+        .enumerate()
+        .map(|(at, ty)| {
+            let name = format!("{}{at}", if ty.element == ElementType::I32 { 'i' } else { 'x' });
+            let mut values = fill(ty, seed.wrapping_add(at as u32));
+            if matches!(op.name(), "sqrt" | "rsqrt" | "div") || (op.name() == "batch_norm" && at == 2) {
+                values.data.iter_mut().for_each(|value| *value = value.abs() + 0.5);
+            }
+            inputs.insert(name.clone(), values);
+            input(&mut graph, &name, ty)
+        })
+        .collect();
+    let node = graph.add(op, &operands, attributes.clone(), Place::default());
+    graph.output(OutputKind::Result, "y", node);
+    (graph, inputs)
+}
+
+#[test]
+fn every_op_agrees_with_its_reference() {
+    let mut tried = 0;
+    for op in OPS.iter().filter(|op| !matches!(op.lowering(), Lowering::Leaf)) {
+        for seed in 0..4 {
+            for (types, attributes) in op.samples(seed) {
+                let (graph, inputs) = one_op(*op, &types, &attributes, seed as u32 * 31 + 7);
+                for (name, difference) in compare(&graph, &inputs) {
+                    assert!(difference < 2e-5, "{} {attributes} of {types:?}: {name} differs by {difference:e}", op.name());
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 50, "only {tried} samples");
+}
+
+#[test]
+fn a_wrong_reference_is_noticed() {
+    let relu = ops::find("relu").expect("relu is an op");
+    let (mut graph, inputs) = one_op(relu, &[TensorType::f32(&[2, 3, 4, 5])], &Attributes::new(), 1);
+    let y = graph.result("y").expect("the graph has a result");
+    let isa = host_isa().expect("Cranelift knows this machine");
+    let program = compile::program(graph.clone(), &*isa, &mut |_, _| ());
+    let found = run(&program, &inputs, 1);
+    // The same leaves under another op: the answers must part.
+    let neg = graph.add(ops::find("neg").expect("neg is an op"), &[y], Attributes::new(), Place::default());
+    graph.outputs[0].value = neg;
+    let expected = eval::eval(&graph, &inputs).expect("the reference evaluates");
+    assert!(found["y"].iter().zip(&expected["y"].data).any(|(&a, &b)| (f64::from(a) - b).abs() > 1e-3));
+}
