@@ -1,3 +1,8 @@
-//! rnet: an autodiff compiler for neural networks.
+//! rnet: an autodiff compiler for neural networks. Models are written in `.rnet` files, compiled to native code, and trained
+//! from the command line.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

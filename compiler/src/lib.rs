@@ -3,6 +3,7 @@
 
 pub mod compile;
 pub mod diagnostic;
+pub mod elaborate;
 pub mod graph;
 pub mod lower;
 pub mod ops;

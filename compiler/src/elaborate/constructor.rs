@@ -1,0 +1,204 @@
+//! Constructors: the words with arguments that sections and annotations are made of, such as `sgd(lr = 0.1)` and `normal(0.01)`.
+
+use super::evaluate::{Elaborator, Outcome};
+use super::parameters::{Annotations, Init};
+use super::value::{Bound, Default, Environment, Kind, Parameter, Value};
+use crate::diagnostic::{Diagnostic, Span, suggestion};
+use crate::syntax::ast::{Annotation, Argument, Expr, ExprKind};
+
+/// One constructor.
+pub(super) struct Constructor {
+    pub name: &'static str,
+    pub parameters: &'static [Parameter],
+}
+
+const fn new(name: &'static str, parameters: &'static [Parameter]) -> Constructor {
+    Constructor { name, parameters }
+}
+
+/// `loss = ..`
+pub(super) static LOSSES: &[Constructor] =
+    &[new("cross_entropy", &[Parameter::new("smoothing", Kind::Float, Default::Float(0.0))])];
+
+/// `optimizer = ..`
+pub(super) static OPTIMIZERS: &[Constructor] = &[new(
+    "sgd",
+    &[
+        Parameter::new("lr", Kind::Float, Default::Needed),
+        Parameter::new("momentum", Kind::Float, Default::Float(0.0)),
+        Parameter::new("weight_decay", Kind::Float, Default::Float(0.0)),
+        Parameter::new("nesterov", Kind::Bool, Default::Bool(false)),
+    ],
+)];
+
+const LAST_AND_WARMUP: &[Parameter] =
+    &[Parameter::new("last", Kind::Float, Default::Float(0.0)), Parameter::new("warmup", Kind::Int, Default::Int(0))];
+
+/// `schedule = ..`
+pub(super) static SCHEDULES: &[Constructor] = &[
+    new("constant", &[]),
+    new(
+        "step",
+        &[
+            Parameter::new("at", Kind::List, Default::Needed),
+            Parameter::new("by", Kind::Float, Default::Float(0.1)),
+            Parameter::new("warmup", Kind::Int, Default::Int(0)),
+        ],
+    ),
+    new("cosine", LAST_AND_WARMUP),
+    new("linear", LAST_AND_WARMUP),
+];
+
+/// `source = ..`
+pub(super) static SOURCES: &[Constructor] = &[
+    new("digits", &[]),
+    new("cifar10", &[Parameter::new("path", Kind::Text, Default::Text("data/cifar-10-batches-bin"))]),
+    new("mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/mnist"))]),
+    new("fashion_mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/fashion-mnist"))]),
+];
+
+/// The steps of `train = ..` and `test = ..` in a data section.
+pub(super) static TRANSFORMS: &[Constructor] = &[
+    new("pad", &[Parameter::new("by", Kind::Int, Default::Needed)]),
+    new("random_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
+    new("center_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
+    new("random_flip", &[]),
+    new("normalize", &[Parameter::new("mean", Kind::List, Default::Nothing), Parameter::new("std", Kind::List, Default::Nothing)]),
+];
+
+/// `@init(..)`
+static INITS: &[Constructor] = &[
+    new("he_normal", &[]),
+    new("he_uniform", &[]),
+    new("xavier_normal", &[]),
+    new("xavier_uniform", &[]),
+    new("zeros", &[]),
+    new("normal", &[Parameter::new("std", Kind::Float, Default::Needed)]),
+    new("uniform", &[Parameter::new("bound", Kind::Float, Default::Needed)]),
+    new("constant", &[Parameter::new("value", Kind::Float, Default::Needed)]),
+];
+
+/// `@..`
+static ANNOTATIONS: &[Constructor] = &[
+    new("init", &[]),
+    new("frozen", &[]),
+    new("lr", &[Parameter::new("factor", Kind::Float, Default::Needed)]),
+    new("decay", &[Parameter::new("factor", Kind::Float, Default::Needed)]),
+];
+
+/// An expression that is a name, called or not.
+pub(super) fn head(expr: &Expr) -> Option<(&str, Span, &[Argument])> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some((name, expr.span, &[])),
+        ExprKind::Call(callee, arguments) => match &callee.kind {
+            ExprKind::Name(name) => Some((name, callee.span, arguments)),
+            _ => None,
+        },
+        ExprKind::Group(inner) => head(inner),
+        _ => None,
+    }
+}
+
+pub(super) fn number(value: &Value) -> f64 {
+    match value {
+        Value::Int(value) => *value as f64,
+        Value::Float(value) => *value,
+        other => panic!("elaborate: {} is no number", other.kind()),
+    }
+}
+
+impl<'a> Elaborator<'a> {
+    /// A constructor out of `table`, with its arguments.
+    pub fn construct(
+        &mut self,
+        what: &str,
+        table: &'static [Constructor],
+        expr: &'a Expr,
+        env: &Environment<'a>,
+    ) -> Outcome<(&'static str, Bound<'a>)> {
+        let names = || table.iter().map(|constructor| constructor.name);
+        let Some((name, span, arguments)) = head(expr) else {
+            let wrong = Diagnostic::error("E130", expr.span, format!("{what} is expected here"));
+            return self.stop(wrong.hint(format!("one of {}", names().collect::<Vec<_>>().join(", "))));
+        };
+        let Some(constructor) = table.iter().find(|constructor| constructor.name == name) else {
+            let wrong = Diagnostic::error("E130", span, format!("`{name}` is not {what}"));
+            return self.stop(wrong.maybe_hint(suggestion(name, names())));
+        };
+        let given = self.given(arguments, env)?;
+        Ok((constructor.name, self.bind(constructor.name, constructor.parameters, false, given, expr.span)?))
+    }
+
+    /// A number within bounds, both included.
+    pub fn within(&mut self, bound: &Bound<'a>, name: &str, low: f64, high: f64) -> Outcome<f64> {
+        let (value, span) = bound.get(name);
+        let value = number(value);
+        if (low..=high).contains(&value) {
+            return Ok(value);
+        }
+        let range = if high == f64::INFINITY { format!("at least {low}") } else { format!("between {low} and {high}") };
+        self.error("E102", span, format!("`{name}` is {range}, this is {value}"))
+    }
+
+    /// A whole number that is not negative.
+    pub fn natural(&mut self, bound: &Bound<'a>, name: &str) -> Outcome<u64> {
+        let (value, span) = bound.get(name);
+        let Value::Int(value) = value else { panic!("elaborate: `{name}` is no whole number") };
+        match u64::try_from(*value) {
+            Ok(value) => Ok(value),
+            Err(_) => self.error("E102", span, format!("`{name}` is at least 0, this is {value}")),
+        }
+    }
+
+    /// A list of numbers.
+    pub fn numbers(&mut self, bound: &Bound<'a>, name: &str) -> Outcome<Vec<f64>> {
+        let (value, span) = bound.get(name);
+        let Value::List(items) = value else { panic!("elaborate: `{name}` is no list") };
+        match items.iter().find(|item| !Kind::Float.takes(item)) {
+            Some(item) => self.error("E101", span, format!("`{name}` is a list of numbers, in it is {}", item.describe())),
+            None => Ok(items.iter().map(number).collect()),
+        }
+    }
+
+    /// What the `@`s behind a layer say.
+    pub fn annotations(&mut self, annotations: &'a [Annotation], env: &Environment<'a>) -> Outcome<Annotations> {
+        let mut said = Annotations::default();
+        for annotation in annotations {
+            let name = annotation.name.text.as_str();
+            if name == "init" {
+                let [Argument { name: None, value }] = &annotation.arguments[..] else {
+                    let wrong = Diagnostic::error("E103", annotation.name.span, "`@init` takes one initialiser");
+                    return self.stop(wrong.hint("for example `@init(he_normal)` or `@init(normal(0.01))`"));
+                };
+                said.init = Some(self.init(value, env)?);
+                continue;
+            }
+            let Some(constructor) = ANNOTATIONS.iter().find(|constructor| constructor.name == name) else {
+                let wrong = Diagnostic::error("E131", annotation.name.span, format!("there is no annotation `@{name}`"));
+                return self.stop(wrong.maybe_hint(suggestion(name, ANNOTATIONS.iter().map(|known| known.name))));
+            };
+            let given = self.given(&annotation.arguments, env)?;
+            let bound = self.bind(constructor.name, constructor.parameters, false, given, annotation.name.span)?;
+            match constructor.name {
+                "frozen" => said.frozen = true,
+                "lr" => said.lr = Some(self.within(&bound, "factor", 0.0, f64::INFINITY)?),
+                _ => said.decay = Some(self.within(&bound, "factor", 0.0, f64::INFINITY)?),
+            }
+        }
+        Ok(said)
+    }
+
+    fn init(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Init> {
+        let (name, bound) = self.construct("an initialiser", INITS, expr, env)?;
+        Ok(match name {
+            "he_normal" => Init::HeNormal,
+            "he_uniform" => Init::HeUniform,
+            "xavier_normal" => Init::XavierNormal,
+            "xavier_uniform" => Init::XavierUniform,
+            "zeros" => Init::Constant(0.0),
+            "normal" => Init::Normal(self.within(&bound, "std", 0.0, f64::INFINITY)?),
+            "uniform" => Init::Uniform(self.within(&bound, "bound", 0.0, f64::INFINITY)?),
+            _ => Init::Constant(number(bound.get("value").0)),
+        })
+    }
+}

@@ -1,0 +1,262 @@
+//! The layers: parameters, nodes, and what they cost.
+
+use super::builder::Label;
+use super::evaluate::{Elaborator, Outcome};
+use super::parameters::{Cost, Init};
+use super::value::{Bound, Value};
+use super::Mode;
+use crate::graph::{Attribute, Attributes, NodeId};
+
+/// A whole number of at least `least`.
+fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<usize> {
+    let (value, span) = bound.get(name);
+    let Value::Int(value) = value else { unreachable!("`{name}` is a whole number") };
+    whole(this, name, *value, least, span)
+}
+
+fn whole(this: &mut Elaborator, name: &str, value: i64, least: i64, span: crate::diagnostic::Span) -> Outcome<usize> {
+    if value < least || value > i64::from(i32::MAX) {
+        return this.error("E102", span, format!("`{name}` is a whole number from {least} to {}, this is {value}", i32::MAX));
+    }
+    Ok(value as usize)
+}
+
+/// Height and width; `same` gives `None`.
+fn pair<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<Option<[usize; 2]>> {
+    let (value, span) = bound.get(name);
+    match value {
+        Value::Int(value) => {
+            let both = whole(this, name, *value, least, span)?;
+            Ok(Some([both, both]))
+        }
+        Value::List(items) if items.is_empty() => Ok(None),
+        Value::List(items) => match &items[..] {
+            [Value::Int(height), Value::Int(width)] => {
+                Ok(Some([whole(this, name, *height, least, span)?, whole(this, name, *width, least, span)?]))
+            }
+            _ => this.error("E101", span, format!("`{name}` is a whole number or a list of two: height and width")),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Padding that `same` keeps: for odd kernels.
+fn padding<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, kernel: [usize; 2], dilation: [usize; 2]) -> Outcome<[usize; 2]> {
+    if let Some(pad) = pair(this, bound, "pad", 0)? {
+        return Ok(pad);
+    }
+    let (_, span) = bound.get("pad");
+    if kernel.iter().any(|extent| extent % 2 == 0) {
+        return this.error("E102", span, format!("`pad = same` needs an odd kernel, this one is {kernel:?}"));
+    }
+    Ok([0, 1].map(|axis| (kernel[axis] - 1) / 2 * dilation[axis]))
+}
+
+fn channels_of(this: &Elaborator, x: NodeId) -> usize {
+    this.builder.dims(x).get(1).copied().unwrap_or(1)
+}
+
+/// The argument `c`, or the input's channels.
+fn channels<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId) -> Outcome<usize> {
+    match bound.get("c") {
+        (Value::Same, _) => Ok(channels_of(this, x)),
+        _ => count(this, bound, "c", 1),
+    }
+}
+
+fn parameter(this: &mut Elaborator, path: &str, name: &str, dims: &[usize], init: Init, fans: [usize; 2]) -> Outcome<NodeId> {
+    this.builder.source = this.sources.place(this.place);
+    let added = this.builder.parameter(path, name, dims, init, fans);
+    this.checked(added, None)
+}
+
+/// Adds a value for each channel to `y`.
+fn biased(this: &mut Elaborator, path: &str, y: NodeId, fan_in: usize) -> Outcome<NodeId> {
+    let dims = this.builder.dims(y);
+    let bias = parameter(this, path, "bias", &[dims[1]], Init::FanIn, [fan_in, dims[1]])?;
+    let attributes = Attributes::new().with("axes", Attribute::Ints(vec![1])).with("dims", Attribute::extents(&dims));
+    let wide = this.add("broadcast", &[bias], attributes, path)?;
+    this.add("add", &[y, wide], Attributes::new(), path)
+}
+
+/// `conv2d(c = same, kernel = 3, stride = 1, pad = 0, dilation = 1, groups = 1, bias = false)`
+pub(super) fn conv2d<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let c = channels(this, bound, x)?;
+    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([3, 3]);
+    let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
+    let dilation = pair(this, bound, "dilation", 1)?.unwrap_or([1, 1]);
+    let pad = padding(this, bound, kernel, dilation)?;
+    let groups = count(this, bound, "groups", 1)?;
+    let path = this.path("conv", label.as_ref())?;
+    let inputs = channels_of(this, x);
+    if inputs % groups != 0 || c % groups != 0 {
+        let (_, span) = bound.get("groups");
+        return this.error("E102", span, format!("{groups} groups must divide both the {inputs} channels that come in and the {c} that go out"));
+    }
+    // Extents too large for any tensor are refused by `parameter`.
+    let fan = kernel[0].saturating_mul(kernel[1]);
+    let each = inputs / groups;
+    let fans = [each.saturating_mul(fan), c.saturating_mul(fan)];
+    let weight = parameter(this, &path, "weight", &[c, each, kernel[0], kernel[1]], Init::HeNormal, fans)?;
+    let attributes = Attributes::new()
+        .with("stride", Attribute::extents(&stride))
+        .with("pad", Attribute::extents(&pad))
+        .with("dilation", Attribute::extents(&dilation))
+        .with("groups", Attribute::Int(groups as i64));
+    let y = this.add("conv2d", &[x, weight], attributes, &path)?;
+    let bias = matches!(bound.get("bias").0, Value::Bool(true));
+    let result = if bias { biased(this, &path, y, each * fan)? } else { y };
+    let dims = this.builder.dims(y);
+    let weights = (c * each * fan) as u64;
+    let cost = Cost { parameters: weights + if bias { c as u64 } else { 0 }, multiply_adds: weights * (dims[2] * dims[3]) as u64 };
+    this.builder.layer(&path, "conv2d", result, cost);
+    Ok(result)
+}
+
+/// `dense(c, bias = true)`
+pub(super) fn dense<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let c = channels(this, bound, x)?;
+    let path = this.path("dense", label.as_ref())?;
+    let inputs = channels_of(this, x);
+    let weight = parameter(this, &path, "weight", &[c, inputs], Init::FanIn, [inputs, c])?;
+    let y = this.add("dense", &[x, weight], Attributes::new(), &path)?;
+    let bias = matches!(bound.get("bias").0, Value::Bool(true));
+    let result = if bias { biased(this, &path, y, inputs)? } else { y };
+    let weights = (c * inputs) as u64;
+    let cost = Cost { parameters: weights + if bias { c as u64 } else { 0 }, multiply_adds: weights };
+    this.builder.layer(&path, "dense", result, cost);
+    Ok(result)
+}
+
+/// `batch_norm(eps = 1e-5, momentum = 0.1)`: Ioffe & Szegedy 2015. A training step normalises by the batch's own statistics and moves
+/// the running ones towards them (the variance without bias, as PyTorch does); evaluation uses the running ones.
+pub(super) fn batch_norm<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let (eps, momentum) = (number(this, bound, "eps", 0.0, 1.0)?, number(this, bound, "momentum", 0.0, 1.0)?);
+    let path = this.path("bn", label.as_ref())?;
+    let dims = this.builder.dims(x);
+    let c = channels_of(this, x);
+    let gamma = parameter(this, &path, "weight", &[c], Init::Constant(1.0), [c, c])?;
+    let beta = parameter(this, &path, "bias", &[c], Init::Constant(0.0), [c, c])?;
+    let mean = this.builder.statistic(&path, "running_mean", c, 0.0);
+    let mean = this.checked(mean, Some(x))?;
+    let var = this.builder.statistic(&path, "running_var", c, 1.0);
+    let var = this.checked(var, Some(x))?;
+    let attributes = Attributes::new().with("eps", Attribute::Float(eps));
+    let result = match this.builder.mode {
+        Mode::Eval => this.add("batch_norm", &[x, mean, var, gamma, beta], attributes, &path)?,
+        Mode::Train => {
+            let values: usize = dims.iter().product::<usize>() / c;
+            if values < 2 {
+                let place = this.place;
+                let message = format!("batch norm in training needs more than one value for each channel, f32{dims:?} has one");
+                return this.error("E202", place, message);
+            }
+            let batch_mean = this.add("batch_mean", &[x, mean], Attributes::new(), &path)?;
+            let batch_var = this.add("batch_var", &[x, mean], Attributes::new(), &path)?;
+            let y = this.add("batch_norm", &[x, batch_mean, batch_var, gamma, beta], attributes, &path)?;
+            this.builder.running(&path, "running_mean", mean, batch_mean, momentum, 1.0);
+            this.builder.running(&path, "running_var", var, batch_var, momentum, values as f64 / (values - 1) as f64);
+            y
+        }
+    };
+    this.builder.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
+    Ok(result)
+}
+
+fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64, high: f64) -> Outcome<f64> {
+    let (value, span) = bound.get(name);
+    let number = match value {
+        Value::Int(value) => *value as f64,
+        Value::Float(value) => *value,
+        _ => unreachable!("`{name}` is a number"),
+    };
+    if (low..=high).contains(&number) {
+        return Ok(number);
+    }
+    this.error("E102", span, format!("`{name}` lies between {low} and {high}, this is {number}"))
+}
+
+/// A layer without parameters and attributes.
+fn plain(this: &mut Elaborator, op: &str, x: NodeId, attributes: Attributes, label: Option<&Label>) -> Outcome<NodeId> {
+    let path = this.path(op, label)?;
+    let result = this.add(op, &[x], attributes, &path)?;
+    this.builder.layer(&path, op, result, Cost::default());
+    Ok(result)
+}
+
+pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    plain(this, "relu", x, Attributes::new(), label.as_ref())
+}
+
+pub(super) fn flatten<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    plain(this, "flatten", x, Attributes::new(), label.as_ref())
+}
+
+pub(super) fn global_avg_pool<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    plain(this, "global_avg_pool", x, Attributes::new(), label.as_ref())
+}
+
+fn pool<'a>(this: &mut Elaborator<'a>, op: &str, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([1, 1]);
+    let stride = pair(this, bound, "stride", 1)?.unwrap_or(kernel);
+    let pad = padding(this, bound, kernel, [1, 1])?;
+    let attributes = Attributes::new()
+        .with("kernel", Attribute::extents(&kernel))
+        .with("stride", Attribute::extents(&stride))
+        .with("pad", Attribute::extents(&pad));
+    plain(this, op, x, attributes, label.as_ref())
+}
+
+/// `max_pool(kernel, stride = kernel, pad = 0)`
+pub(super) fn max_pool<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    pool(this, "max_pool", bound, x, label)
+}
+
+/// `avg_pool(kernel, stride = kernel, pad = 0)`
+pub(super) fn avg_pool<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    pool(this, "avg_pool", bound, x, label)
+}
+
+/// `dropout(rate = 0.5)`: nothing in evaluation.
+pub(super) fn dropout<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let rate = number(this, bound, "rate", 0.0, 0.999)?;
+    let path = this.path("dropout", label.as_ref())?;
+    let result = match this.builder.mode {
+        Mode::Eval => x,
+        Mode::Train => {
+            let (seed, stream) = this.builder.random_stream();
+            let attributes = Attributes::new().with("rate", Attribute::Float(rate)).with("stream", Attribute::Int(stream));
+            this.add("dropout", &[x, seed], attributes, &path)?
+        }
+    };
+    this.builder.layer(&path, "dropout", result, Cost::default());
+    Ok(result)
+}
+
+/// `subsample(stride)`: every stride-th row and column.
+pub(super) fn subsample<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
+    if stride == [1, 1] {
+        return Ok(x);
+    }
+    let attributes = Attributes::new().with("stride", Attribute::extents(&stride));
+    plain(this, "subsample", x, attributes, label.as_ref())
+}
+
+/// `pad_channels(c)`: zeros on both sides, so that there are c channels; of an odd number the greater half behind.
+pub(super) fn pad_channels<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let c = count(this, bound, "c", 1)?;
+    let inputs = channels_of(this, x);
+    if inputs > c {
+        let (_, span) = bound.get("c");
+        return this.error("E102", span, format!("`pad_channels({c})` of {inputs} channels: it adds channels, it removes none"));
+    }
+    if inputs == c {
+        return Ok(x);
+    }
+    let before = (c - inputs) / 2;
+    let after = c - inputs - before;
+    let attributes =
+        Attributes::new().with("before", Attribute::Int(before as i64)).with("after", Attribute::Int(after as i64));
+    plain(this, "pad_channels", x, attributes, label.as_ref())
+}

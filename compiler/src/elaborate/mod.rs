@@ -1,0 +1,292 @@
+//! Syntax tree to graph: names, arguments, blocks expanded, shapes, and the `data` and `train` sections.
+//!
+//! A block is a function from tensor to tensor that is applied when a tensor arrives; numbers, lists and blocks are evaluated as they
+//! are met. Weights are named by paths: a label, else the kind of layer with a count; `repeat` adds an index.
+
+mod arithmetic;
+mod builder;
+mod constructor;
+mod evaluate;
+mod layers;
+mod load;
+mod parameters;
+mod primitive;
+mod resolve;
+mod sections;
+mod set;
+mod value;
+
+use crate::diagnostic::{Diagnostic, Sources, suggestion};
+use crate::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
+use crate::syntax::ast::{self, Ast, Expr, ExprKind, Item, SectionKind};
+use builder::Builder;
+use evaluate::{Elaborator, Outcome};
+use load::Modules;
+use rnet_runtime::config::{DataConfig, TrainConfig};
+use value::{Environment, Value};
+
+/// What a graph is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A training step: batch norm by the batch's statistics, dropout, label smoothing.
+    Train,
+    /// Evaluation: batch norm by running statistics, the plain loss.
+    Eval,
+}
+
+/// What the command line says beside the file.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the graph is for.
+    pub mode: Mode,
+    /// Images a step; the file's where omitted.
+    pub batch: Option<usize>,
+    /// Which of the file's models; the one that `train` names where omitted.
+    pub model: Option<String>,
+    /// `--set path=value`, in order.
+    pub set: Vec<(String, String)>,
+    /// Bytes that one tensor may have: the machine's memory.
+    pub memory: u64,
+}
+
+/// A file, elaborated.
+#[derive(Debug)]
+pub struct Elaborated {
+    /// The model's name.
+    pub model: String,
+    /// The forward graph: results `logits`, `loss` and `correct`, updates of running statistics.
+    pub graph: Graph,
+    /// Its layers, in the order of computation.
+    pub layers: Vec<Layer>,
+    /// The data section that `train` uses, if there is one.
+    pub data: Option<DataConfig>,
+    /// The train section.
+    pub train: TrainConfig,
+    /// The file with every setting and default written out; it compiles to the same.
+    pub resolved: String,
+}
+
+/// One row of the table of layers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Layer {
+    /// As weights are named: `layer1.0.conv1`.
+    pub path: String,
+    /// The op.
+    pub op: String,
+    /// `file:line:column`.
+    pub source: String,
+    /// Extents of the result, the batch's first.
+    pub shape: Vec<usize>,
+    /// Trained numbers.
+    pub parameters: u64,
+    /// Multiply-adds of the forward pass for one image.
+    pub multiply_adds: u64,
+}
+
+/// Elaborates a parsed file.
+///
+/// # Errors
+/// Every mistake that was found.
+pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<Elaborated, Vec<Diagnostic>> {
+    let mut ast = ast.clone();
+    for (path, value) in &options.set {
+        set::set(sources, &mut ast, path, value)?;
+    }
+    set::complete(sources, &mut ast, options.model.as_deref())?;
+    let resolved = crate::syntax::format::format(&ast);
+    let modules = load::load(sources, &ast)?;
+    let found = resolve::resolve(&modules, sources);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let place = load::beginning(ast.file);
+    let mut elaborator = Elaborator::new(&modules, sources, Builder::new(options.mode), options.memory, place);
+    let parts = elaborator.file(options);
+    let found = std::mem::take(&mut elaborator.found);
+    match parts {
+        Ok((model, train, data)) if found.is_empty() => {
+            let Builder { graph, layers, .. } = elaborator.builder;
+            Ok(Elaborated { model, graph, layers, data, train, resolved })
+        }
+        _ => Err(found),
+    }
+}
+
+impl<'a> Elaborator<'a> {
+    /// The three parts of a file. Each is looked at even if another has mistakes.
+    fn file(&mut self, options: &Options) -> Outcome<(String, TrainConfig, Option<DataConfig>)> {
+        let ast = self.modules.ast(Modules::MAIN);
+        let trains = sections::sections(ast, SectionKind::Train);
+        let [train] = trains[..] else {
+            let wrong = Diagnostic::error("E133", trains[1].span, "a file has one `train` section");
+            return self.stop(wrong.and(trains[0].span, "the first is here"));
+        };
+        self.keys(train, sections::TRAIN_KEYS);
+        for data in sections::sections(ast, SectionKind::Data) {
+            self.keys(data, sections::DATA_KEYS);
+        }
+        let data = self.chosen_data(ast, train);
+        let config = if self.found.is_empty() { self.train(train) } else { Err(evaluate::Stop) };
+        let batch = options.batch.unwrap_or_else(|| config.as_ref().map_or(1, |config| config.batch));
+        let smoothing = match (options.mode, &config) {
+            (Mode::Train, Ok(config)) => config.label_smoothing,
+            _ => 0.0,
+        };
+        let model = self.chosen_model(ast, train).and_then(|(definition, env)| {
+            self.model(definition, env, batch, smoothing)?;
+            Ok(definition.name.text.clone())
+        });
+        Ok((model?, config?, data?))
+    }
+
+    fn chosen_data(&mut self, ast: &'a Ast, train: &'a ast::Section) -> Outcome<Option<DataConfig>> {
+        let known = sections::sections(ast, SectionKind::Data);
+        let Some(entry) = sections::entry(train, "data") else {
+            // Mistakes in a section that nothing uses are mistakes all the same.
+            for section in &known {
+                self.data(section)?;
+            }
+            return match known.len() {
+                0 => Ok(None),
+                several => {
+                    let wrong = Diagnostic::error("E134", train.span, format!("the file has {several} data sections, `train` names none"));
+                    self.stop(wrong.hint("`data = name` in `train` says which"))
+                }
+            };
+        };
+        let names = || known.iter().filter_map(|section| section.name.as_ref()).map(|name| name.text.as_str());
+        let name = match &entry.value.kind {
+            ExprKind::Name(name) => name,
+            _ => return self.error("E134", entry.value.span, "`data` is the name of a data section"),
+        };
+        match known.iter().find(|section| section.name.as_ref().is_some_and(|known| known.text == *name)) {
+            Some(section) => self.data(section).map(Some),
+            None => {
+                let wrong = Diagnostic::error("E134", entry.value.span, format!("there is no data section `{name}`"));
+                self.stop(wrong.maybe_hint(suggestion(name, names())))
+            }
+        }
+    }
+
+    /// The model that `train` names, with its arguments.
+    fn chosen_model(
+        &mut self,
+        ast: &'a Ast,
+        train: &'a ast::Section,
+    ) -> Outcome<(&'a ast::Model, Environment<'a>)> {
+        let models: Vec<&str> = models(ast).map(|model| model.name.text.as_str()).collect();
+        let Some(entry) = sections::entry(train, "model") else {
+            let wrong = match models.len() {
+                0 => Diagnostic::error("E135", load::beginning(ast.file), "the file defines no model")
+                    .hint("`model name { input image: f32[N, 3, 32, 32]  image -> .. -> dense(10) }`"),
+                several => Diagnostic::error("E135", train.span, format!("the file has {several} models: {}", models.join(", ")))
+                    .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
+            };
+            return self.stop(wrong);
+        };
+        let env = Environment::of(Modules::MAIN);
+        let (callee, arguments): (&Expr, &[ast::Argument]) = match &entry.value.kind {
+            ExprKind::Call(callee, arguments) => (callee, arguments),
+            _ => (&entry.value, &[]),
+        };
+        let (module, name) = match &callee.kind {
+            ExprKind::Name(name) => (Modules::MAIN, name.as_str()),
+            ExprKind::Member(object, name) => match &object.kind {
+                ExprKind::Name(alias) if self.modules.alias(Modules::MAIN, alias).is_some() => {
+                    (self.modules.alias(Modules::MAIN, alias).expect("just seen"), name.text.as_str())
+                }
+                _ => return self.error("E100", object.span, "this is no import's alias"),
+            },
+            _ => return self.error("E135", callee.span, "`model` is the name of a model, with or without arguments"),
+        };
+        let Some(definition) = self::models(self.modules.ast(module)).find(|model| model.name.text == name) else {
+            let wrong = Diagnostic::error("E135", callee.span, format!("there is no model `{name}`"));
+            return self.stop(wrong.maybe_hint(suggestion(name, models.iter().copied())));
+        };
+        let given = self.given(arguments, &env)?;
+        let env = self.bind_parameters("model", name, &definition.parameters, Environment::of(module), given, entry.value.span)?;
+        Ok((definition, env))
+    }
+
+    /// Builds the forward graph.
+    fn model(
+        &mut self,
+        model: &'a ast::Model,
+        env: Environment<'a>,
+        batch: usize,
+        smoothing: f64,
+    ) -> Outcome<()> {
+        let [input] = &model.inputs[..] else {
+            let message = format!("a model has one input, `{}` has {}", model.name.text, model.inputs.len());
+            let wrong = Diagnostic::error("E136", model.name.span, message);
+            return self.stop(wrong.hint("`input image: f32[N, 3, 32, 32]` is the batch of images; labels are not declared"));
+        };
+        if input.element.text != "f32" {
+            return self.error("E136", input.element.span, format!("an input is f32, this is `{}`", input.element.text));
+        }
+        let first_is_batch = matches!(input.dims.first().map(|dim| &dim.kind), Some(ExprKind::Name(name)) if name == "N");
+        if !first_is_batch || input.dims.len() != 4 {
+            let wrong = Diagnostic::error("E136", input.span, "an input is a batch of images: f32[N, channels, height, width]");
+            return self.stop(wrong.hint("N stands for the number of images a step"));
+        }
+        let mut dims = vec![batch];
+        for dim in &input.dims[1..] {
+            match self.eval(dim, &env)? {
+                Value::Int(extent) if (1..=1 << 20).contains(&extent) => dims.push(extent as usize),
+                other => return self.error("E136", dim.span, format!("an extent is a whole number from 1 to 2^20, this is {}", other.describe())),
+            }
+        }
+        self.at(input.span);
+        self.builder.source = self.sources.place(input.span);
+        let image = self.builder.input("image", &TensorType::f32(&dims));
+        let image = self.checked(image, None)?;
+        let label = self.builder.input("label", &TensorType { element: ElementType::I32, dims: vec![batch] });
+        let label = self.checked(label, None)?;
+        let env = env.with(&input.name.text, Value::Tensor(image));
+        let result = &model.body.result;
+        let logits = match self.body(&model.body, &env)? {
+            Value::Tensor(logits) => logits,
+            other => {
+                let message = format!("a model's body gives a tensor, this is {}", other.kind());
+                let wrong = Diagnostic::error("E137", result.span, message);
+                return self.stop(wrong.hint(format!("begin with the input: `{} -> ..`", input.name.text)));
+            }
+        };
+        self.at(last_step(result).span);
+        self.outputs(logits, label, smoothing)
+    }
+
+    fn outputs(&mut self, logits: NodeId, label: NodeId, smoothing: f64) -> Outcome<()> {
+        let ty = self.builder.graph[logits].ty.clone();
+        if ty.rank() != 2 {
+            let wrong = Diagnostic::error("E137", self.place, format!("a model gives logits f32[N, classes], this gives {ty}"));
+            return self.stop(wrong.hint("end with `-> global_avg_pool -> dense(classes)` or `-> flatten -> dense(classes)`"));
+        }
+        let attributes = Attributes::new().with("smoothing", Attribute::Float(smoothing));
+        let loss = self.add("cross_entropy", &[logits, label], attributes, "loss")?;
+        let correct = self.add("correct", &[logits, label], Attributes::new(), "correct")?;
+        let graph = &mut self.builder.graph;
+        for (name, value) in [("logits", logits), ("loss", loss), ("correct", correct)] {
+            graph.output(OutputKind::Result, name, value);
+        }
+        Ok(())
+    }
+}
+
+fn models(ast: &Ast) -> impl Iterator<Item = &ast::Model> {
+    ast.items.iter().filter_map(|item| match item {
+        Item::Model(model) => Some(model),
+        _ => None,
+    })
+}
+
+/// Where a chain's result comes from.
+fn last_step(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Chain(steps) => steps.last().expect("a chain has steps"),
+        _ => expr,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The layers and combinators that the language itself knows; everything else is the prelude's, written in the language.
+
+use super::builder::Label;
+use super::evaluate::{Elaborator, Outcome};
+use super::parameters::Cost;
+use super::value::{Block, Bound, Default, Kind, Parameter, Value};
+use super::layers;
+use crate::diagnostic::Diagnostic;
+use crate::graph::{Attributes, NodeId};
+
+type Apply = for<'a> fn(&mut Elaborator<'a>, &Bound<'a>, NodeId, Option<Label>) -> Outcome<NodeId>;
+
+/// One layer or combinator.
+pub(super) struct Primitive {
+    pub name: &'static str,
+    pub parameters: &'static [Parameter],
+    /// Whether it takes any number of branches by position.
+    pub variadic: bool,
+    pub apply: Apply,
+}
+
+const fn layer(name: &'static str, parameters: &'static [Parameter], apply: Apply) -> Primitive {
+    Primitive { name, parameters, variadic: false, apply }
+}
+
+const fn joint(name: &'static str, apply: Apply) -> Primitive {
+    Primitive { name, parameters: &[], variadic: true, apply }
+}
+
+const WINDOW: &[Parameter] = &[
+    Parameter::new("kernel", Kind::Pair, Default::Needed),
+    Parameter::new("stride", Kind::Pair, Default::Nothing),
+    Parameter::new("pad", Kind::Padding, Default::Int(0)),
+];
+
+/// All of them, in the order of docs/language.md.
+pub(super) static PRIMITIVES: &[Primitive] = &[
+    layer(
+        "conv2d",
+        &[
+            Parameter::new("c", Kind::Channels, Default::Same),
+            Parameter::new("kernel", Kind::Pair, Default::Int(3)),
+            Parameter::new("stride", Kind::Pair, Default::Int(1)),
+            Parameter::new("pad", Kind::Padding, Default::Int(0)),
+            Parameter::new("dilation", Kind::Pair, Default::Int(1)),
+            Parameter::new("groups", Kind::Int, Default::Int(1)),
+            Parameter::new("bias", Kind::Bool, Default::Bool(false)),
+        ],
+        layers::conv2d,
+    ),
+    layer(
+        "batch_norm",
+        &[Parameter::new("eps", Kind::Float, Default::Float(1e-5)), Parameter::new("momentum", Kind::Float, Default::Float(0.1))],
+        layers::batch_norm,
+    ),
+    layer("relu", &[], layers::relu),
+    layer(
+        "dense",
+        &[Parameter::new("c", Kind::Channels, Default::Needed), Parameter::new("bias", Kind::Bool, Default::Bool(true))],
+        layers::dense,
+    ),
+    layer("flatten", &[], layers::flatten),
+    layer("max_pool", WINDOW, layers::max_pool),
+    layer("avg_pool", WINDOW, layers::avg_pool),
+    layer("global_avg_pool", &[], layers::global_avg_pool),
+    layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
+    layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
+    layer("pad_channels", &[Parameter::new("c", Kind::Int, Default::Needed)], layers::pad_channels),
+    joint("add", |this, bound, x, label| join(this, "add", bound, x, label)),
+    joint("mul", |this, bound, x, label| join(this, "mul", bound, x, label)),
+    joint("concat", |this, bound, x, label| join(this, "concat", bound, x, label)),
+    layer(
+        "residual",
+        &[Parameter::new("body", Kind::Block, Default::Needed), Parameter::new("shortcut", Kind::Branch, Default::Identity)],
+        residual,
+    ),
+    layer("auto", &[Parameter::new("otherwise", Kind::Block, Default::Needed)], auto),
+    layer(
+        "repeat",
+        &[Parameter::new("n", Kind::Int, Default::Needed), Parameter::new("body", Kind::Block, Default::Needed)],
+        repeat,
+    ),
+    layer("id", &[], |_, _, x, _| Ok(x)),
+];
+
+/// The primitive of that name.
+pub(super) fn find(name: &str) -> Option<&'static Primitive> {
+    PRIMITIVES.iter().find(|primitive| primitive.name == name)
+}
+
+/// The primitive `id`.
+pub(super) fn identity() -> &'static Primitive {
+    find("id").expect("`id` is a primitive")
+}
+
+/// `repeat(n, b)`: b, n times, one after the other; `repeat(n, i => b)` tells each its number from 0.
+fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let ((Value::Int(count), span), (body, _)) = (bound.get("n"), bound.get("body")) else { unreachable!("n is a whole number") };
+    if *count < 0 {
+        return this.error("E102", span, format!("`repeat` takes a count of at least 0, this is {count}"));
+    }
+    let path = this.path("repeat", label.as_ref())?;
+    let place = this.place;
+    this.builder.open(path);
+    let mut x = x;
+    for at in 0..*count {
+        this.place = place;
+        let each = match body {
+            Value::Block(block) => match &**block {
+                Block::Lambda(name, body, env) => this.eval(body, &env.with(&name.text, Value::Int(at)))?,
+                _ => body.clone(),
+            },
+            other => other.clone(),
+        };
+        x = this.apply(&each, x, Some(Label { name: at.to_string(), span: place }))?;
+    }
+    this.builder.close();
+    Ok(x)
+}
+
+/// One way of a combinator: a block applied to its input, or a tensor as it is.
+fn branch<'a>(this: &mut Elaborator<'a>, value: &Value<'a>, x: NodeId) -> Outcome<NodeId> {
+    match value {
+        Value::Tensor(y) => Ok(*y),
+        block => this.apply(block, x, None),
+    }
+}
+
+/// `residual(body, shortcut = id)`: body(x) + shortcut(x) (He et al. 2015).
+fn residual<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let place = this.place;
+    this.scoped(label.as_ref(), |this| {
+        let ((body, body_span), (shortcut, shortcut_span)) = (bound.get("body"), bound.get("shortcut"));
+        this.at(body_span);
+        let y = branch(this, body, x)?;
+        this.targets.push(Some(this.builder.dims(y)));
+        this.at(shortcut_span);
+        let short = branch(this, shortcut, x)?;
+        this.targets.pop();
+        this.place = place;
+        let (wide, narrow) = (this.builder.graph[y].ty.clone(), this.builder.graph[short].ty.clone());
+        if wide != narrow {
+            let wrong = Diagnostic::error("E201", place, "the two ways of a residual have different shapes")
+                .and(this.visible(body_span), format!("the body gives {wide}"))
+                .and(this.visible(shortcut_span), format!("the shortcut gives {narrow}"))
+                .hint(projection(&wide.dims, &narrow.dims));
+            return this.stop(wrong);
+        }
+        combine(this, "add", &[y, short], None)
+    })
+}
+
+/// The words for a shortcut that would fit.
+fn projection(wanted: &[usize], found: &[usize]) -> String {
+    let [_, c, h, w] = wanted else { return "`shortcut = ..` takes a block that gives the body's shape".to_string() };
+    let stride = match found {
+        [_, _, high, wide] if high.div_ceil(*h) == wide.div_ceil(*w) => high.div_ceil(*h),
+        _ => 1,
+    };
+    let call = if stride == 1 { format!("conv1x1({c})") } else { format!("conv1x1({c}, stride = {stride})") };
+    format!("a projection fits: `shortcut = {call} -> bn`; or `subsample({stride}) -> pad_channels({c})`, which trains nothing")
+}
+
+/// `auto(b)`: the identity where the shapes agree, else b.
+fn auto<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let (otherwise, _) = bound.get("otherwise");
+    match this.targets.last() {
+        Some(Some(target)) if *target == this.builder.dims(x) => Ok(x),
+        Some(Some(_)) => {
+            // Inside of what takes the identity's place, `auto` has no shape to meet.
+            this.targets.push(None);
+            let result = this.apply(&otherwise.clone(), x, label)?;
+            this.targets.pop();
+            Ok(result)
+        }
+        _ => {
+            let place = this.place;
+            let wrong = Diagnostic::error("E106", place, "`auto` has no shape to meet here")
+                .hint("`auto(b)` is the shortcut of a residual, or a branch of `add` or `mul` after the first");
+            this.stop(wrong)
+        }
+    }
+}
+
+/// `add`, `mul` and `concat` of branches.
+fn join<'a>(this: &mut Elaborator<'a>, op: &'static str, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let place = this.place;
+    if bound.branches.len() < 2 {
+        return this.error("E103", place, format!("`{op}` takes at least 2 branches, here are {}", bound.branches.len()));
+    }
+    this.scoped(label.as_ref(), |this| {
+        let mut joined = Vec::with_capacity(bound.branches.len());
+        for (value, span) in &bound.branches {
+            this.at(*span);
+            let target = joined.first().filter(|_| op != "concat").map(|&first| this.builder.dims(first));
+            this.targets.push(target);
+            joined.push(branch(this, value, x)?);
+            this.targets.pop();
+        }
+        this.place = place;
+        combine(this, op, &joined, None)
+    })
+}
+
+/// `add`, `mul` or `concat` of tensors.
+pub(super) fn combine(this: &mut Elaborator, op: &str, tensors: &[NodeId], label: Option<Label>) -> Outcome<NodeId> {
+    let path = this.path(op, label.as_ref())?;
+    if tensors.len() < 2 {
+        let place = this.place;
+        return this.error("E103", place, format!("`{op}` takes at least 2 tensors, here are {}", tensors.len()));
+    }
+    let result = if op == "concat" {
+        this.add(op, tensors, Attributes::new(), &path)?
+    } else {
+        let mut sum = tensors[0];
+        for &next in &tensors[1..] {
+            sum = this.add(op, &[sum, next], Attributes::new(), &path)?;
+        }
+        sum
+    };
+    this.builder.layer(&path, op, result, Cost::default());
+    Ok(result)
+}

@@ -1,0 +1,201 @@
+//! The `data` and `train` sections: plain values for the runtime.
+
+use super::constructor::{LOSSES, OPTIMIZERS, SCHEDULES, SOURCES, TRANSFORMS, number};
+use super::evaluate::{Elaborator, Outcome};
+use super::load::Modules;
+use super::value::{Environment, Value};
+use crate::diagnostic::{Diagnostic, suggestion};
+use crate::syntax::ast::{Ast, Entry, Expr, ExprKind, Item, Section, SectionKind};
+use rnet_runtime::config::{DataConfig, Length, Schedule, Sgd, Source, TrainConfig, Transform};
+
+/// The keys of `train`.
+pub(super) const TRAIN_KEYS: &[&str] =
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed"];
+
+/// The keys of `data`.
+pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
+
+/// What an omitted key of `train` stands for; a run without `steps` lasts 10 epochs.
+pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
+    ("loss", "cross_entropy"),
+    ("optimizer", "sgd(lr = 0.1, momentum = 0.9, weight_decay = 1e-4)"),
+    ("schedule", "constant"),
+    ("batch", "128"),
+    ("epochs", "10"),
+    ("seed", "0"),
+];
+
+/// Most images a step.
+const LARGEST_BATCH: i64 = 1 << 20;
+
+/// The sections of that kind.
+pub(super) fn sections(ast: &Ast, kind: SectionKind) -> Vec<&Section> {
+    ast.items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Section(section) if section.kind == kind => Some(section),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The value of a key.
+pub(super) fn entry<'a>(section: &'a Section, key: &str) -> Option<&'a Entry> {
+    section.entries.iter().find(|entry| entry.key.text == key)
+}
+
+impl<'a> Elaborator<'a> {
+    /// Unknown keys and keys that are set twice.
+    pub fn keys(&mut self, section: &'a Section, known: &[&str]) {
+        for (at, entry) in section.entries.iter().enumerate() {
+            let (key, span) = (entry.key.text.as_str(), entry.key.span);
+            if !known.contains(&key) {
+                let what = if section.kind == SectionKind::Train { "train" } else { "data" };
+                let wrong = Diagnostic::error("E132", span, format!("`{what}` has no key `{key}`"));
+                self.found.push(wrong.maybe_hint(suggestion(key, known.iter().copied())));
+            } else if let Some(first) = section.entries[..at].iter().find(|first| first.key.text == key) {
+                let wrong = Diagnostic::error("E133", span, format!("`{key}` is set twice"));
+                self.found.push(wrong.and(first.key.span, "the first is here"));
+            }
+        }
+        if let (Some(steps), Some(epochs)) = (entry(section, "steps"), entry(section, "epochs")) {
+            let wrong = Diagnostic::error("E133", epochs.key.span, "a run lasts so many `steps` or so many `epochs`, not both");
+            self.found.push(wrong.and(steps.key.span, "`steps` is set here"));
+        }
+    }
+
+    /// The `train` section, of which every key but `model` and `data` is set.
+    pub fn train(&mut self, section: &'a Section) -> Outcome<TrainConfig> {
+        let env = Environment::of(Modules::MAIN);
+        let value = |key: &str| {
+            let entry = entry(section, key);
+            &entry.unwrap_or_else(|| panic!("elaborate: `train` has no `{key}` in spite of its defaults")).value
+        };
+        let (_, loss) = self.construct("a loss", LOSSES, value("loss"), &env)?;
+        let label_smoothing = self.within(&loss, "smoothing", 0.0, 0.999)?;
+        let (_, sgd) = self.construct("an optimizer", OPTIMIZERS, value("optimizer"), &env)?;
+        let optimizer = Sgd {
+            lr: self.within(&sgd, "lr", 0.0, 1e6)?,
+            momentum: self.within(&sgd, "momentum", 0.0, 1.0)?,
+            weight_decay: self.within(&sgd, "weight_decay", 0.0, 1e6)?,
+            nesterov: matches!(sgd.get("nesterov").0, Value::Bool(true)),
+        };
+        if optimizer.nesterov && optimizer.momentum == 0.0 {
+            return self.error("E102", sgd.get("nesterov").1, "Nesterov's form needs a momentum greater than 0");
+        }
+        let schedule = self.schedule(value("schedule"), &env)?;
+        let batch = self.whole("batch", value("batch"), 1, LARGEST_BATCH, &env)? as usize;
+        let length = match entry(section, "steps") {
+            Some(steps) => Length::Steps(self.whole("steps", &steps.value, 1, i64::MAX, &env)?),
+            None => Length::Epochs(self.whole("epochs", value("epochs"), 1, i64::MAX, &env)?),
+        };
+        let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env)?;
+        Ok(TrainConfig { label_smoothing, optimizer, schedule, batch, length, seed })
+    }
+
+    fn whole(&mut self, key: &str, expr: &'a Expr, low: i64, high: i64, env: &Environment<'a>) -> Outcome<u64> {
+        match self.eval(expr, env)? {
+            Value::Int(value) if (low..=high).contains(&value) => Ok(value as u64),
+            Value::Int(value) if high == i64::MAX => {
+                self.error("E102", expr.span, format!("`{key}` is at least {low}, this is {value}"))
+            }
+            Value::Int(value) => self.error("E102", expr.span, format!("`{key}` lies between {low} and {high}, this is {value}")),
+            other => self.error("E101", expr.span, format!("`{key}` is a whole number, this is {}", other.describe())),
+        }
+    }
+
+    fn schedule(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Schedule> {
+        let (name, bound) = self.construct("a schedule", SCHEDULES, expr, env)?;
+        if name == "constant" {
+            return Ok(Schedule::Constant);
+        }
+        let warmup = self.natural(&bound, "warmup")?;
+        if name != "step" {
+            let last = self.within(&bound, "last", 0.0, 1.0)?;
+            return Ok(if name == "cosine" { Schedule::Cosine { last, warmup } } else { Schedule::Linear { last, warmup } });
+        }
+        let (value, span) = bound.get("at");
+        let Value::List(items) = value else { panic!("elaborate: `at` is no list") };
+        let mut at = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            match item {
+                Value::Int(step) if *step >= 0 && at.last().is_none_or(|last| *last < *step as u64) => at.push(*step as u64),
+                other => {
+                    let message = format!("`at` is an increasing list of steps, in it is {}", other.describe());
+                    return self.error("E102", span, message);
+                }
+            }
+        }
+        Ok(Schedule::Step { at, by: self.within(&bound, "by", 0.0, 1e3)?, warmup })
+    }
+
+    /// A `data` section.
+    pub fn data(&mut self, section: &'a Section) -> Outcome<DataConfig> {
+        let env = Environment::of(Modules::MAIN);
+        let Some(source) = entry(section, "source") else {
+            let wrong = Diagnostic::error("E134", section.span, "a data section needs a `source`");
+            return self.stop(wrong.hint("for example `source = digits` or `source = cifar10(\"data/cifar-10-batches-bin\")`"));
+        };
+        let (name, bound) = self.construct("a data source", SOURCES, &source.value, &env)?;
+        let path = |bound: &super::value::Bound| match bound.get("path").0 {
+            Value::Text(path) => path.to_string(),
+            other => panic!("elaborate: {} is no path", other.kind()),
+        };
+        let source = match name {
+            "digits" => Source::Digits,
+            "cifar10" => Source::Cifar10(path(&bound)),
+            "mnist" => Source::Mnist(path(&bound)),
+            _ => Source::FashionMnist(path(&bound)),
+        };
+        let train = self.transforms(section, "train", &env)?;
+        let test = self.transforms(section, "test", &env)?;
+        if let (Some(random), Some(entry)) = (
+            test.iter().position(|step| matches!(step, Transform::RandomCrop(_) | Transform::RandomFlip)),
+            entry(section, "test"),
+        ) {
+            let name = if matches!(test[random], Transform::RandomFlip) { "random_flip" } else { "random_crop" };
+            return self.error("E102", entry.value.span, format!("`{name}` in `test`: test images are not changed at random"));
+        }
+        Ok(DataConfig { source, train, test })
+    }
+
+    /// A chain of transforms; none where the key is omitted.
+    fn transforms(&mut self, section: &'a Section, key: &str, env: &Environment<'a>) -> Outcome<Vec<Transform>> {
+        let Some(entry) = entry(section, key) else { return Ok(Vec::new()) };
+        let steps = match &entry.value.ungrouped().kind {
+            ExprKind::Chain(steps) => &steps[..],
+            ExprKind::Name(name) if name == "id" => &[],
+            _ => std::slice::from_ref(&entry.value),
+        };
+        let mut transforms = Vec::with_capacity(steps.len());
+        for step in steps {
+            let (name, bound) = self.construct("a transform", TRANSFORMS, step, env)?;
+            transforms.push(match name {
+                "pad" => Transform::Pad(self.side(&bound, "by", 0)?),
+                "random_crop" => Transform::RandomCrop(self.side(&bound, "side", 1)?),
+                "center_crop" => Transform::CenterCrop(self.side(&bound, "side", 1)?),
+                "random_flip" => Transform::RandomFlip,
+                _ => {
+                    let (mean, std) = (self.numbers(&bound, "mean")?, self.numbers(&bound, "std")?);
+                    if mean.len() != std.len() {
+                        let message = format!("`normalize` has {} means and {} deviations", mean.len(), std.len());
+                        return self.error("E102", step.span, message);
+                    }
+                    if let Some(std) = std.iter().find(|std| **std <= 0.0) {
+                        return self.error("E102", bound.get("std").1, format!("a deviation is greater than 0, this is {std}"));
+                    }
+                    Transform::Normalize { mean, std }
+                }
+            });
+        }
+        Ok(transforms)
+    }
+
+    fn side(&mut self, bound: &super::value::Bound<'a>, name: &str, least: u64) -> Outcome<usize> {
+        let (value, span) = bound.get(name);
+        match number(value) as i64 {
+            side if (least as i64..=1 << 16).contains(&side) => Ok(side as usize),
+            side => self.error("E102", span, format!("`{name}` lies between {least} and 65536 pixels, this is {side}")),
+        }
+    }
+}

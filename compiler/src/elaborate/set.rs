@@ -1,0 +1,263 @@
+//! `--set path=value`, and the keys that a file leaves out: changes of the syntax tree before anything is evaluated.
+
+use super::constructor::{self, Constructor, LOSSES, OPTIMIZERS, SCHEDULES, SOURCES};
+use super::sections::{DATA_KEYS, TRAIN_DEFAULTS, TRAIN_KEYS};
+use crate::diagnostic::{Diagnostic, Sources, suggestion};
+use crate::syntax::ast::{Argument, Ast, Entry, Expr, ExprKind, Item, Name, Section, SectionKind};
+use crate::syntax::parse_value;
+
+type Change = Result<(), Vec<Diagnostic>>;
+
+fn wrong(message: String, hint: Option<String>) -> Vec<Diagnostic> {
+    vec![Diagnostic::placeless("E140", message).maybe_hint(hint)]
+}
+
+/// Makes one setting.
+///
+/// # Errors
+/// A path that leads nowhere; a value that does not parse.
+pub(super) fn set(sources: &mut Sources, ast: &mut Ast, path: &str, value: &str) -> Change {
+    let file = sources.add(&format!("--set {path}"), value);
+    let value = parse_value(sources, file)?;
+    let parts: Vec<&str> = path.split('.').map(str::trim).collect();
+    let key = |key: &str| if key == "optim" { "optimizer".to_string() } else { key.to_string() };
+    match parts[..] {
+        ["train", name] => entry(ast, SectionKind::Train, None, &key(name), value, path),
+        ["train", name, argument] => inner(sources, ast, SectionKind::Train, None, &key(name), argument, value, path),
+        ["model", argument] => inner(sources, ast, SectionKind::Train, None, "model", argument, value, path),
+        ["data", name] => entry(ast, SectionKind::Data, None, name, value, path),
+        ["data", name, argument] => inner(sources, ast, SectionKind::Data, None, name, argument, value, path),
+        [section, name] if has_section(ast, section) => entry(ast, SectionKind::Data, Some(section), name, value, path),
+        [section, name, argument] if has_section(ast, section) => {
+            inner(sources, ast, SectionKind::Data, Some(section), name, argument, value, path)
+        }
+        [name] => binding(ast, name, value, path),
+        _ => Err(wrong(format!("--set {path}: nothing has that path"), Some(forms()))),
+    }
+}
+
+fn forms() -> String {
+    "paths look like train.batch, train.optimizer.lr, data.source, model.n, or the name of a `let`".to_string()
+}
+
+fn has_section(ast: &Ast, name: &str) -> bool {
+    ast.items.iter().any(|item| matches!(item, Item::Section(section) if section.name.as_ref().is_some_and(|known| known.text == name)))
+}
+
+fn binding(ast: &mut Ast, name: &str, value: Expr, path: &str) -> Change {
+    for item in &mut ast.items {
+        if let Item::Let(binding) = item
+            && binding.name.text == name
+        {
+            binding.value = value;
+            return Ok(());
+        }
+    }
+    let known: Vec<&str> = ast
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Let(binding) => Some(binding.name.text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let hint = suggestion(name, known.iter().copied()).unwrap_or_else(forms);
+    Err(wrong(format!("--set {path}: the file has no `let {name}`"), Some(hint)))
+}
+
+/// The section that a path means: `train`, the data section of a name, or the one that `train` uses.
+fn section<'s>(ast: &'s mut Ast, kind: SectionKind, name: Option<&str>) -> Option<&'s mut Section> {
+    let used = ast.items.iter().find_map(|item| match item {
+        Item::Section(section) if section.kind == SectionKind::Train => {
+            let entry = section.entries.iter().find(|entry| entry.key.text == "data")?;
+            constructor::head(&entry.value).map(|(name, ..)| name.to_string())
+        }
+        _ => None,
+    });
+    let wanted = if kind == SectionKind::Data { name.map(str::to_string).or(used) } else { None };
+    ast.items.iter_mut().find_map(|item| match item {
+        Item::Section(section) if section.kind == kind => {
+            let fits = wanted.is_none() || section.name.as_ref().map(|name| &name.text) == wanted.as_ref();
+            fits.then_some(section)
+        }
+        _ => None,
+    })
+}
+
+fn train_section(ast: &mut Ast) -> &mut Section {
+    if section(ast, SectionKind::Train, None).is_none() {
+        let span = super::load::beginning(ast.file);
+        ast.items.push(Item::Section(Section { docs: Vec::new(), kind: SectionKind::Train, name: None, entries: Vec::new(), span }));
+    }
+    section(ast, SectionKind::Train, None).expect("the section was just made")
+}
+
+fn find<'s>(ast: &'s mut Ast, kind: SectionKind, name: Option<&str>, path: &str) -> Result<&'s mut Section, Vec<Diagnostic>> {
+    if kind == SectionKind::Train {
+        return Ok(train_section(ast));
+    }
+    section(ast, kind, name).ok_or_else(|| wrong(format!("--set {path}: the file has no data section"), None))
+}
+
+fn check_key(kind: SectionKind, key: &str, path: &str) -> Change {
+    let known = if kind == SectionKind::Train { TRAIN_KEYS } else { DATA_KEYS };
+    if known.contains(&key) {
+        return Ok(());
+    }
+    Err(wrong(format!("--set {path}: there is no key `{key}`"), suggestion(key, known.iter().copied())))
+}
+
+fn entry(ast: &mut Ast, kind: SectionKind, name: Option<&str>, key: &str, value: Expr, path: &str) -> Change {
+    check_key(kind, key, path)?;
+    let section = find(ast, kind, name, path)?;
+    // Steps and epochs exclude each other: the newest word counts.
+    let other = match key {
+        "steps" => "epochs",
+        "epochs" => "steps",
+        _ => "",
+    };
+    section.entries.retain(|entry| entry.key.text != other);
+    put(section, key, value);
+    Ok(())
+}
+
+fn put(section: &mut Section, key: &str, value: Expr) {
+    match section.entries.iter_mut().find(|entry| entry.key.text == key) {
+        Some(entry) => entry.value = value,
+        None => {
+            let key = Name { text: key.to_string(), span: value.span };
+            section.entries.push(Entry { docs: Vec::new(), key, value });
+        }
+    }
+}
+
+/// Sets one argument of what stands at a key.
+#[allow(clippy::too_many_arguments)] // A path has that many parts.
+fn inner(
+    sources: &mut Sources,
+    ast: &mut Ast,
+    kind: SectionKind,
+    name: Option<&str>,
+    key: &str,
+    argument: &str,
+    value: Expr,
+    path: &str,
+) -> Change {
+    check_key(kind, key, path)?;
+    let models: Vec<(String, Vec<String>)> = ast
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Model(model) => {
+                Some((model.name.text.clone(), model.parameters.iter().map(|parameter| parameter.name.text.clone()).collect()))
+            }
+            _ => None,
+        })
+        .collect();
+    let default = match key {
+        "model" => models.first().map(|(name, _)| name.clone()),
+        _ => TRAIN_DEFAULTS.iter().find(|(known, _)| *known == key).map(|(_, text)| text.to_string()),
+    };
+    let section = find(ast, kind, name, path)?;
+    if !section.entries.iter().any(|entry| entry.key.text == key) {
+        let Some(default) = default else {
+            return Err(wrong(format!("--set {path}: `{key}` is not set in the file"), Some(format!("set `{key}` itself"))));
+        };
+        let file = sources.add("a default", &default);
+        put(section, key, parse_value(sources, file)?);
+    }
+    let entry = section.entries.iter_mut().find(|entry| entry.key.text == key).expect("the entry was just made");
+    let Some((callee, ..)) = constructor::head(&entry.value) else {
+        return Err(wrong(format!("--set {path}: `{key}` takes no arguments"), Some(format!("set `{key}` as a whole"))));
+    };
+    let callee = callee.to_string();
+    let known: Vec<String> = if key == "model" {
+        models.into_iter().find(|(name, _)| *name == callee).map(|(_, parameters)| parameters).unwrap_or_default()
+    } else {
+        let tables: [&'static [Constructor]; 4] = [LOSSES, OPTIMIZERS, SCHEDULES, SOURCES];
+        let found = tables.iter().flat_map(|table| table.iter()).find(|constructor| constructor.name == callee);
+        found.map(|found| found.parameters.iter().map(|parameter| parameter.name.to_string()).collect()).unwrap_or_default()
+    };
+    let Some(position) = known.iter().position(|name| name == argument) else {
+        let hint = suggestion(argument, known.iter().map(String::as_str));
+        return Err(wrong(format!("--set {path}: `{callee}` has no parameter `{argument}`"), hint));
+    };
+    let ExprKind::Call(_, arguments) = called(&mut entry.value) else { unreachable!("it was just made a call") };
+    let positional = arguments.iter().position(|given| given.name.is_none()).is_some_and(|_| {
+        arguments.get(position).is_some_and(|given| given.name.is_none())
+    });
+    if positional {
+        arguments[position].value = value;
+    } else if let Some(given) = arguments.iter_mut().find(|given| given.name.as_ref().is_some_and(|name| name.text == argument)) {
+        given.value = value;
+    } else {
+        let name = Name { text: argument.to_string(), span: value.span };
+        arguments.push(Argument { name: Some(name), value });
+    }
+    entry.value.depth = Expr::new(entry.value.kind.clone(), entry.value.span).depth;
+    Ok(())
+}
+
+/// Makes `name` the call `name()`.
+fn called(expr: &mut Expr) -> &mut ExprKind {
+    while let ExprKind::Group(inner) = &expr.kind {
+        *expr = (**inner).clone();
+    }
+    if matches!(expr.kind, ExprKind::Name(_)) {
+        *expr = Expr::new(ExprKind::Call(Box::new(expr.clone()), Vec::new()), expr.span);
+    }
+    &mut expr.kind
+}
+
+/// Writes out what `train` leaves to its defaults, so that the resolved text says everything.
+///
+/// # Errors
+/// None that a user could cause.
+pub(super) fn complete(sources: &mut Sources, ast: &mut Ast, model: Option<&str>) -> Change {
+    let models: Vec<String> = ast
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Model(model) => Some(model.name.text.clone()),
+            _ => None,
+        })
+        .collect();
+    let data: Vec<String> = ast
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Section(section) if section.kind == SectionKind::Data => section.name.as_ref().map(|name| name.text.clone()),
+            _ => None,
+        })
+        .collect();
+    if let Some(model) = model {
+        let named = train_section(ast).entries.iter().find(|entry| entry.key.text == "model");
+        let same = named.and_then(|entry| constructor::head(&entry.value)).is_some_and(|(name, ..)| name == model);
+        if !same {
+            if !models.iter().any(|known| known == model) {
+                let hint = suggestion(model, models.iter().map(String::as_str));
+                return Err(wrong(format!("--model {model}: the file has no model of that name"), hint));
+            }
+            let file = sources.add("--model", model);
+            let value = parse_value(sources, file)?;
+            put(train_section(ast), "model", value);
+        }
+    }
+    let mut defaults: Vec<(&str, String)> = TRAIN_DEFAULTS.iter().map(|(key, text)| (*key, text.to_string())).collect();
+    if let [only] = &models[..] {
+        defaults.insert(0, ("model", only.clone()));
+    }
+    if let [only] = &data[..] {
+        defaults.insert(0, ("data", only.clone()));
+    }
+    for (key, text) in defaults {
+        let section = train_section(ast);
+        let there = section.entries.iter().any(|entry| entry.key.text == key || (key == "epochs" && entry.key.text == "steps"));
+        if !there {
+            let file = sources.add("a default", &text);
+            let value = parse_value(sources, file)?;
+            put(train_section(ast), key, value);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The command line: one file a verb. The only place that prints or exits.
+
+mod check;
+mod dump;
+mod model;
+
+use clap::{Parser, Subcommand};
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The command line.
+#[derive(Parser)]
+#[command(name = "rnet", version, about = "Compile, train and inspect neural networks written as .rnet files", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rnet train lang-examples/digits.rnet                 train a small residual network on the built-in digits
+  rnet check lang-examples/resnet20.rnet               shapes, parameters and multiply-adds, layer by layer
+  rnet dump lang-examples/digits.rnet --after fuse     the training step as IR, after fusion
+  rnet train lang-examples/resnet20.rnet --data data --epochs 3 --set train.optim.lr=0.05";
+
+#[derive(Subcommand)]
+enum Verb {
+    Check(check::Arguments),
+    Dump(dump::Arguments),
+}
+
+/// A mistake of the user's, in words for the user. Ends the program with exit code 2.
+pub struct Failure(String);
+
+impl Failure {
+    /// A failure with that message; `error: ` is put before it unless it is a rendered diagnostic.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Failure(format!("error: {message}"))
+    }
+
+    /// A failure whose text is already complete.
+    pub fn rendered(text: String) -> Self {
+        Failure(text)
+    }
+}
+
+/// What a verb comes to.
+pub type Outcome = Result<(), Failure>;
+
+/// Runs the verb that the command line names.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Dump(arguments) => dump::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(message)) => {
+            // Nothing is left to be done where even standard error is closed.
+            let _ = writeln!(std::io::stderr(), "{}", message.trim_end());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints to standard output. A reader that has gone away (`rnet dump F | head`) ends the program quietly.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// `12345678` as `12,345,678`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,178 @@
+//! What the verbs share: reading a model file, and the ways from it to a program.
+
+use super::Failure;
+use rnet_compiler::compile::{self, Observer};
+use rnet_compiler::diagnostic::{Diagnostic, Sources};
+use rnet_compiler::elaborate::{self, Elaborated, Options};
+use rnet_compiler::{passes, syntax};
+use rnet_runtime::{jit, machine};
+use rnet_runtime::program::{Program, Storage};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// A model file and what changes it.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The model file
+    pub file: PathBuf,
+    #[command(flatten)]
+    options: Changes,
+}
+
+/// `Arguments` of a verb that can do without a file.
+#[derive(clap::Args)]
+pub struct OptionalArguments {
+    /// The model file
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    options: Changes,
+}
+
+#[derive(clap::Args, Clone, Default)]
+struct Changes {
+    /// Which of the file's models [default: the one that `train` names]
+    #[arg(long)]
+    model: Option<String>,
+    /// Set anything in the file: --set train.batch=64, --set train.optimizer.lr=0.05
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+}
+
+/// What a graph is for.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// The training step.
+    Train,
+    /// The forward pass with running statistics.
+    Eval,
+}
+
+impl OptionalArguments {
+    /// The arguments, with the file that has to be there.
+    pub fn required(&self) -> Result<Arguments, Failure> {
+        let file = self.file.clone().ok_or_else(|| Failure::new("a model file is needed: rnet dump FILE --after STAGE"))?;
+        Ok(Arguments { file, options: self.options.clone() })
+    }
+}
+
+impl Arguments {
+    /// Parses and elaborates the file.
+    pub fn elaborate(&self, mode: Mode, batch: Option<usize>) -> Result<Elaborated, Failure> {
+        self.elaborate_with(mode, batch, &[])
+    }
+
+    /// `elaborate` with further settings, which come after those of the command line's `--set`.
+    pub fn elaborate_with(&self, mode: Mode, batch: Option<usize>, settings: &[(String, String)]) -> Result<Elaborated, Failure> {
+        let mut set = Vec::new();
+        for setting in &self.options.set {
+            let (path, value) = setting
+                .split_once('=')
+                .ok_or_else(|| Failure::new(format!("--set {setting}: should be path=value, for example --set train.batch=64")))?;
+            set.push((path.trim().to_string(), value.trim().to_string()));
+        }
+        set.extend_from_slice(settings);
+        let mode = match mode {
+            Mode::Train => elaborate::Mode::Train,
+            Mode::Eval => elaborate::Mode::Eval,
+        };
+        let options = Options { mode, batch, model: self.options.model.clone(), set, memory: machine::memory_bytes() };
+        let (mut sources, ast) = parse(&self.file)?;
+        elaborate::elaborate(&mut sources, &ast, &options).map_err(|found| rendered(&sources, &found))
+    }
+}
+
+/// Reads a file; imports are looked for beside it.
+fn read(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    String::from_utf8(bytes).map_err(|error| format!("{}: not UTF-8 text (byte {})", path.display(), error.utf8_error().valid_up_to()))
+}
+
+fn parse(file: &Path) -> Result<(Sources, syntax::ast::Ast), Failure> {
+    let text = read(file).map_err(Failure::new)?;
+    let mut sources = Sources::new(Box::new(|path: &str| read(Path::new(path))));
+    let id = sources.add(&file.display().to_string(), &text);
+    let ast = syntax::parse(&sources, id).map_err(|found| rendered(&sources, &found))?;
+    Ok((sources, ast))
+}
+
+/// Diagnostics as the terminal shows them, coloured where standard error is a terminal.
+fn rendered(sources: &Sources, found: &[Diagnostic]) -> Failure {
+    let color = std::io::stderr().is_terminal();
+    let texts: Vec<String> = found.iter().map(|diagnostic| diagnostic.render(sources, color)).collect();
+    Failure::rendered(texts.join("\n"))
+}
+
+/// The stages that `dump` knows, with their one-line explanations.
+pub fn stages() -> Vec<(&'static str, &'static str)> {
+    let mut stages = vec![
+        ("ast", "the file, parsed and printed back"),
+        ("graph", "the forward graph, elaborated"),
+        ("grad", "with the gradient of every parameter"),
+        ("optimizer", "with the optimizer's update: the whole training step"),
+    ];
+    stages.extend(passes::PIPELINE.iter().map(|pass| (pass.name, pass.doc)));
+    stages.extend(compile::LOWERING_STAGES);
+    stages
+}
+
+/// Goes through every stage, telling `observe` of each.
+pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &mut Observer) -> Result<(), Failure> {
+    let (_, ast) = parse(&arguments.file)?;
+    observe("ast", &|| syntax::format::format(&ast));
+    let model = arguments.elaborate(mode, batch)?;
+    observe("graph", &|| model.graph.to_string());
+    match mode {
+        Mode::Train => training_program(&model, observe)?,
+        Mode::Eval => evaluation_program(&model, observe)?,
+    };
+    Ok(())
+}
+
+fn lower(graph: rnet_compiler::graph::Graph, observe: &mut Observer) -> Result<Program, Failure> {
+    let isa = jit::host_isa().map_err(Failure::new)?;
+    Ok(compile::program(graph, &*isa, observe))
+}
+
+fn differentiated(model: &Elaborated, observe: &mut Observer) -> Result<rnet_compiler::graph::Graph, Failure> {
+    let mut graph = model.graph.clone();
+    passes::differentiate::differentiate(&mut graph).map_err(Failure::new)?;
+    observe("grad", &|| graph.to_string());
+    Ok(graph)
+}
+
+/// The whole training step.
+pub fn training_program(model: &Elaborated, observe: &mut Observer) -> Result<Program, Failure> {
+    let mut graph = differentiated(model, observe)?;
+    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    observe("optimizer", &|| graph.to_string());
+    lower(graph, observe)
+}
+
+/// Loss, logits and gradients.
+pub fn gradient_program(model: &Elaborated) -> Result<Program, Failure> {
+    lower(differentiated(model, &mut |_, _| ())?, &mut |_, _| ())
+}
+
+/// The forward pass of a model that was elaborated for evaluation.
+pub fn evaluation_program(model: &Elaborated, observe: &mut Observer) -> Result<Program, Failure> {
+    lower(model.graph.clone(), observe)
+}
+
+/// The forward pass, for the sake of its state tensors.
+pub fn forward_program(model: &Elaborated) -> Result<Program, Failure> {
+    evaluation_program(model, &mut |_, _| ())
+}
+
+/// Names and extents of a program's outputs.
+pub fn outputs(program: &Program) -> Vec<(String, Vec<usize>)> {
+    let output = |storage: &Storage| match storage {
+        Storage::Output(name) => Some(name.clone()),
+        _ => None,
+    };
+    program.buffers.iter().filter_map(|buffer| Some((output(&buffer.storage)?, buffer.dims.clone()))).collect()
+}
+
+/// The number of threads: what was asked for, else all cores.
+pub fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get())).max(1)
+}
