@@ -1,8 +1,10 @@
 //! The command line: one file a verb. The only place that prints or exits.
 
+mod bench;
 mod check;
 mod dump;
 mod model;
+mod profile;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -28,6 +30,8 @@ Examples:
 enum Verb {
     Check(check::Arguments),
     Dump(dump::Arguments),
+    Bench(bench::Arguments),
+    Profile(profile::Arguments),
 }
 
 /// A mistake of the user's, in words for the user. Ends the program with exit code 2.
@@ -53,6 +57,8 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Profile(arguments) => profile::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
