@@ -48,8 +48,8 @@ fn code(rows: usize, vectors: usize) -> TileCode {
 /// Rows of A that one address register serves: x86 addresses reach `p`, `p + s` and `p + 2s`.
 const REACH: usize = 3;
 
-/// Address registers for the highest tile.
-const POINTERS: usize = 4;
+/// Address registers for the highest tile that `unroll` knows; those of no row cost nothing.
+const POINTERS: usize = 10;
 
 /// How many rows of B ahead are asked for.
 const AHEAD: isize = 8;
@@ -65,9 +65,9 @@ unsafe fn tile<const M: usize, const N: usize>(job: &Job, a: *const f32, b: *con
     // may name any address.
     unsafe {
         if job.accumulate {
-            for (m, sums) in sums.iter_mut().enumerate() {
-                *sums = row(c.byte_offset(m as isize * job.c_m), mask);
-            }
+            unroll!(m < M, {
+                sums[m] = row(c.byte_offset(m as isize * job.c_m), mask);
+            });
         }
         for &(a_offset, b_offset) in job.batch {
             let mut rows = [a.byte_offset(a_offset); POINTERS];
@@ -80,26 +80,26 @@ unsafe fn tile<const M: usize, const N: usize>(job: &Job, a: *const f32, b: *con
                 for n in 0..N {
                     _mm_prefetch::<_MM_HINT_T0>(b.wrapping_byte_offset(AHEAD * job.b_k).wrapping_add(n * LANES).cast());
                 }
-                for m in 0..M {
+                unroll!(m < M, {
                     let factor = *rows[m / REACH].byte_offset((m % REACH) as isize * job.a_m);
                     let factor = _mm256_set1_ps(factor);
                     for n in 0..N {
                         sums[m][n] = _mm256_fmadd_ps(factor, columns[n], sums[m][n]);
                     }
-                }
+                });
                 for pointer in rows.iter_mut().take(M.div_ceil(REACH)) {
                     *pointer = pointer.wrapping_byte_offset(job.a_k);
                 }
                 b = b.wrapping_byte_offset(job.b_k);
             }
         }
-        for (m, sums) in sums.iter().enumerate() {
+        unroll!(m < M, {
             let row = c.byte_offset(m as isize * job.c_m);
-            for (n, &sum) in sums.iter().enumerate().take(N - 1) {
+            for (n, &sum) in sums[m].iter().enumerate().take(N - 1) {
                 _mm256_storeu_ps(row.add(n * LANES), sum);
             }
-            _mm256_maskstore_ps(row.add((N - 1) * LANES), mask, sums[N - 1]);
-        }
+            _mm256_maskstore_ps(row.add((N - 1) * LANES), mask, sums[m][N - 1]);
+        });
     }
 }
 

@@ -3,6 +3,21 @@
 //! A [`Gemm`] is prepared once from its [`GemmShape`]: C is cut into column panels a few vectors wide and each panel into
 //! row tiles whose sums stay in registers. The order of all sums follows from the shape and the instruction set alone.
 
+/// Repeats `$body` for `$index` from 0 below a constant count of at most 28. The optimiser leaves long loops standing, and a
+/// register cannot be chosen by a loop's variable.
+#[cfg(target_arch = "x86_64")]
+macro_rules! unroll {
+    ($index:ident < $count:expr, $body:block) => {
+        unroll!(@ $index, $count, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
+    };
+    (@ $index:ident, $count:expr, $body:block, $($at:literal)*) => {
+        $(if $at < $count {
+            let $index: usize = $at;
+            $body
+        })*
+    };
+}
+
 mod plan;
 mod portable;
 
