@@ -56,7 +56,7 @@ fn run(program: &Program, inputs: &HashMap<String, Tensor>, threads: usize) -> H
 
 /// The relative difference (norm of the difference over norm of the answer) of each output.
 fn compare(graph: &Graph, inputs: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
-    let expected = eval::eval(graph, inputs).expect("the reference evaluates");
+    let expected = eval(graph, inputs).expect("the reference evaluates");
     let isa = host_isa().expect("Cranelift knows this machine");
     let program = compile::program(graph.clone(), &*isa, &mut |_, _| ());
     let (one, two) = (run(&program, inputs, 1), run(&program, inputs, 2));
@@ -124,6 +124,6 @@ fn a_wrong_reference_is_noticed() {
     // The same leaves under another op: the answers must part.
     let neg = graph.add(ops::find("neg").expect("neg is an op"), &[y], Attributes::new(), Place::default());
     graph.outputs[0].value = neg;
-    let expected = eval::eval(&graph, &inputs).expect("the reference evaluates");
+    let expected = eval(&graph, &inputs).expect("the reference evaluates");
     assert!(found["y"].iter().zip(&expected["y"].data).any(|(&a, &b)| (f64::from(a) - b).abs() > 1e-3));
 }
