@@ -57,7 +57,12 @@ pub fn program(mut graph: Graph, isa: &dyn TargetIsa, observe: &mut Observer) ->
     observe("asm", &|| each(&names, |at| assembly(&functions[at], isa)));
     let kernels = nests.iter().zip(names.iter().zip(functions));
     let kernels = kernels
-        .map(|(nest, (name, function))| Kernel { name: name.clone(), function, gemms: nest.gemms.clone(), scratch: nest.scratch })
+        .map(|(nest, (name, function))| Kernel {
+            name: name.clone(),
+            function,
+            gemms: nest.gemms.clone(),
+            scratch: nest.scratch,
+        })
         .collect();
     Program { kernels, launches, buffers: plan.buffers, states: plan.states, arena: plan.arena }
 }

@@ -237,10 +237,8 @@ impl Diagnostic {
         let mut files: Vec<FileId> = self.labels.iter().map(|label| label.span.file).collect();
         files.sort_unstable();
         files.dedup();
-        let texts: Vec<(String, String)> = files
-            .into_iter()
-            .map(|file| (sources.name(file).to_string(), sources.text(file).to_string()))
-            .collect();
+        let texts: Vec<(String, String)> =
+            files.into_iter().map(|file| (sources.name(file).to_string(), sources.text(file).to_string())).collect();
         let mut out = Vec::new();
         match report.finish().write(ariadne::sources(texts), &mut out) {
             Ok(()) => String::from_utf8_lossy(&out).lines().map(|line| format!("{}\n", line.trim_end())).collect(),

@@ -67,7 +67,11 @@ fn compare(graph: &Graph, inputs: &HashMap<String, Tensor>) -> Vec<(String, f64)
             let (found, expected) = (&one[&output.name], &expected[&output.name]);
             assert_eq!(bits(found), bits(&two[&output.name]), "{}: 1 and 2 threads differ", output.name);
             assert_eq!(found.len(), expected.data.len());
-            let difference: f64 = found.iter().zip(&expected.data).map(|(&a, &b)| if f64::from(a) == b { 0.0 } else { (f64::from(a) - b).powi(2) }).sum();
+            let difference: f64 = found
+                .iter()
+                .zip(&expected.data)
+                .map(|(&a, &b)| if f64::from(a) == b { 0.0 } else { (f64::from(a) - b).powi(2) })
+                .sum();
             let norm: f64 = expected.data.iter().map(|value| value * value).sum();
             (output.name.clone(), (difference / norm.max(1e-12)).sqrt())
         })
@@ -75,7 +79,12 @@ fn compare(graph: &Graph, inputs: &HashMap<String, Tensor>) -> Vec<(String, f64)
 }
 
 /// A graph of one op on the given operand types, and values for its leaves.
-fn one_op(op: &'static dyn ops::Op, types: &[TensorType], attributes: &Attributes, seed: u32) -> (Graph, HashMap<String, Tensor>) {
+fn one_op(
+    op: &'static dyn ops::Op,
+    types: &[TensorType],
+    attributes: &Attributes,
+    seed: u32,
+) -> (Graph, HashMap<String, Tensor>) {
     let mut graph = Graph::new();
     let mut inputs = HashMap::new();
     let operands: Vec<NodeId> = types
@@ -104,7 +113,11 @@ fn every_op_agrees_with_its_reference() {
             for (types, attributes) in op.samples(seed) {
                 let (graph, inputs) = one_op(*op, &types, &attributes, seed as u32 * 31 + 7);
                 for (name, difference) in compare(&graph, &inputs) {
-                    assert!(difference < 2e-5, "{} {attributes} of {types:?}: {name} differs by {difference:e}", op.name());
+                    assert!(
+                        difference < 2e-5,
+                        "{} {attributes} of {types:?}: {name} differs by {difference:e}",
+                        op.name()
+                    );
                 }
                 tried += 1;
             }

@@ -13,7 +13,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Outcome {
     let model = arguments.model.elaborate(model::Mode::Train, None)?;
     let width = model.layers.iter().map(|layer| layer.path.len()).max().unwrap_or(0).max(5);
-    let mut text = format!("{:<width$}  {:<16} {:<20} {:>12} {:>15}\n", "layer", "op", "shape", "parameters", "multiply-adds");
+    let mut text =
+        format!("{:<width$}  {:<16} {:<20} {:>12} {:>15}\n", "layer", "op", "shape", "parameters", "multiply-adds");
     for layer in &model.layers {
         let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
         let shape = shape.join("x");
@@ -28,7 +29,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let parameters = model.layers.iter().map(|layer| layer.parameters).sum();
     let multiply_adds = model.layers.iter().map(|layer| layer.multiply_adds).sum();
-    text += &format!("\n{}: {} parameters, {} multiply-adds an image\n", model.model, thousands(parameters), thousands(multiply_adds));
+    text += &format!(
+        "\n{}: {} parameters, {} multiply-adds an image\n",
+        model.model,
+        thousands(parameters),
+        thousands(multiply_adds)
+    );
     print(&text);
     Ok(())
 }

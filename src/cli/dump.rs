@@ -35,7 +35,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     if !stages.iter().any(|(name, _)| *name == arguments.after) {
         let names: Vec<&str> = stages.iter().map(|(name, _)| *name).collect();
-        return Err(Failure::new(format!("there is no stage called `{}`; the stages are {}", arguments.after, names.join(", "))));
+        return Err(Failure::new(format!(
+            "there is no stage called `{}`; the stages are {}",
+            arguments.after,
+            names.join(", ")
+        )));
     }
     let mut found = None;
     let mut observe = |stage: &str, text: &dyn Fn() -> String| {
@@ -45,10 +49,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let file = arguments.model.required()?;
     model::walk(&file, arguments.mode, arguments.batch, &mut observe)?;
-    let text = found.ok_or_else(|| Failure::new(format!("the stage `{}` is not part of a graph that evaluates", arguments.after)))?;
+    let text = found.ok_or_else(|| {
+        Failure::new(format!("the stage `{}` is not part of a graph that evaluates", arguments.after))
+    })?;
     match &arguments.out {
         None => print(&text),
-        Some(path) => std::fs::write(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?,
+        Some(path) => {
+            std::fs::write(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?
+        }
     }
     Ok(())
 }

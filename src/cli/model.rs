@@ -5,8 +5,8 @@ use rnet_compiler::compile::{self, Observer};
 use rnet_compiler::diagnostic::{Diagnostic, Sources};
 use rnet_compiler::elaborate::{self, Elaborated, Options};
 use rnet_compiler::{passes, syntax};
-use rnet_runtime::{jit, machine};
 use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::{jit, machine};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,8 @@ pub enum Mode {
 impl OptionalArguments {
     /// The arguments, with the file that has to be there.
     pub fn required(&self) -> Result<Arguments, Failure> {
-        let file = self.file.clone().ok_or_else(|| Failure::new("a model file is needed: rnet dump FILE --after STAGE"))?;
+        let file =
+            self.file.clone().ok_or_else(|| Failure::new("a model file is needed: rnet dump FILE --after STAGE"))?;
         Ok(Arguments { file, options: self.options.clone() })
     }
 }
@@ -62,12 +63,17 @@ impl Arguments {
     }
 
     /// `elaborate` with further settings, which come after those of the command line's `--set`.
-    pub fn elaborate_with(&self, mode: Mode, batch: Option<usize>, settings: &[(String, String)]) -> Result<Elaborated, Failure> {
+    pub fn elaborate_with(
+        &self,
+        mode: Mode,
+        batch: Option<usize>,
+        settings: &[(String, String)],
+    ) -> Result<Elaborated, Failure> {
         let mut set = Vec::new();
         for setting in &self.options.set {
-            let (path, value) = setting
-                .split_once('=')
-                .ok_or_else(|| Failure::new(format!("--set {setting}: should be path=value, for example --set train.batch=64")))?;
+            let (path, value) = setting.split_once('=').ok_or_else(|| {
+                Failure::new(format!("--set {setting}: should be path=value, for example --set train.batch=64"))
+            })?;
             set.push((path.trim().to_string(), value.trim().to_string()));
         }
         set.extend_from_slice(settings);
@@ -84,7 +90,8 @@ impl Arguments {
 /// Reads a file; imports are looked for beside it.
 fn read(path: &Path) -> Result<String, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    String::from_utf8(bytes).map_err(|error| format!("{}: not UTF-8 text (byte {})", path.display(), error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|error| format!("{}: not UTF-8 text (byte {})", path.display(), error.utf8_error().valid_up_to()))
 }
 
 fn parse(file: &Path) -> Result<(Sources, syntax::ast::Ast), Failure> {

@@ -56,7 +56,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if !arguments.json {
         text += &format!(
             "{:>9} {:>6} {:>8} {:>8} {:>6}  kernel ({:.2} ms a step, peak {peak:.0} GFLOP/s, {bandwidth:.0} GB/s)\n",
-            "us", "share", "GFLOP/s", "GB/s", "roof", total as f64 / 1e6
+            "us",
+            "share",
+            "GFLOP/s",
+            "GB/s",
+            "roof",
+            total as f64 / 1e6
         );
     }
     for ((label, source), [calls, time, flops, bytes]) in rows {
@@ -68,7 +73,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
             text += &format!("{object}\n");
         } else {
             let percent = 100.0 * time_f / total as f64;
-            text += &format!("{:>9.1} {percent:>5.1}% {gflops:>8.1} {gbs:>8.1} {:>5.0}%  {label}   {source}\n", time_f / 1e3, 100.0 * share);
+            text += &format!(
+                "{:>9.1} {percent:>5.1}% {gflops:>8.1} {gbs:>8.1} {:>5.0}%  {label}   {source}\n",
+                time_f / 1e3,
+                100.0 * share
+            );
         }
     }
     print(&text);

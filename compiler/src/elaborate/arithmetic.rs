@@ -98,7 +98,11 @@ fn real<'a>(operator: BinaryOperator, x: f64, y: f64) -> Result<Value<'a>, Strin
         Op::Remainder => x.rem_euclid(y),
         _ => return Err(format!("`{}` takes truth values, these are numbers", operator.spelling())),
     };
-    if value.is_finite() { Ok(Value::Float(value)) } else { Err(format!("{x:?} {} {y:?} is not finite", operator.spelling())) }
+    if value.is_finite() {
+        Ok(Value::Float(value))
+    } else {
+        Err(format!("{x:?} {} {y:?} is not finite", operator.spelling()))
+    }
 }
 
 #[cfg(test)]

@@ -85,7 +85,13 @@ impl Builder {
     ///
     /// # Errors
     /// What the op says.
-    pub fn add(&mut self, op: &str, operands: &[NodeId], attributes: Attributes, path: &str) -> Result<NodeId, OpError> {
+    pub fn add(
+        &mut self,
+        op: &str,
+        operands: &[NodeId],
+        attributes: Attributes,
+        path: &str,
+    ) -> Result<NodeId, OpError> {
         let op = ops::find(op).unwrap_or_else(|| panic!("elaborate: there is no op `{op}`"));
         self.graph.try_add(op, operands, attributes, self.place(path))
     }
@@ -111,7 +117,14 @@ impl Builder {
     ///
     /// # Errors
     /// When its extents are too large.
-    pub fn parameter(&mut self, path: &str, name: &str, dims: &[usize], init: Init, fans: [usize; 2]) -> Result<NodeId, OpError> {
+    pub fn parameter(
+        &mut self,
+        path: &str,
+        name: &str,
+        dims: &[usize],
+        init: Init,
+        fans: [usize; 2],
+    ) -> Result<NodeId, OpError> {
         let annotations = self.annotations;
         let init = if name == "weight" { annotations.init.unwrap_or(init) } else { init };
         let (init, value) = init.attributes(fans[0], fans[1]);

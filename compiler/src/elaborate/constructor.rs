@@ -63,7 +63,10 @@ pub(super) static TRANSFORMS: &[Constructor] = &[
     new("random_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
     new("center_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
     new("random_flip", &[]),
-    new("normalize", &[Parameter::new("mean", Kind::List, Default::Nothing), Parameter::new("std", Kind::List, Default::Nothing)]),
+    new(
+        "normalize",
+        &[Parameter::new("mean", Kind::List, Default::Nothing), Parameter::new("std", Kind::List, Default::Nothing)],
+    ),
 ];
 
 /// `@init(..)`
@@ -155,7 +158,9 @@ impl<'a> Elaborator<'a> {
         let (value, span) = bound.get(name);
         let Value::List(items) = value else { panic!("elaborate: `{name}` is no list") };
         match items.iter().find(|item| !Kind::Float.takes(item)) {
-            Some(item) => self.error("E101", span, format!("`{name}` is a list of numbers, in it is {}", item.describe())),
+            Some(item) => {
+                self.error("E101", span, format!("`{name}` is a list of numbers, in it is {}", item.describe()))
+            }
             None => Ok(items.iter().map(number).collect()),
         }
     }
@@ -174,7 +179,8 @@ impl<'a> Elaborator<'a> {
                 continue;
             }
             let Some(constructor) = ANNOTATIONS.iter().find(|constructor| constructor.name == name) else {
-                let wrong = Diagnostic::error("E131", annotation.name.span, format!("there is no annotation `@{name}`"));
+                let wrong =
+                    Diagnostic::error("E131", annotation.name.span, format!("there is no annotation `@{name}`"));
                 return self.stop(wrong.maybe_hint(suggestion(name, ANNOTATIONS.iter().map(|known| known.name))));
             };
             let given = self.given(&annotation.arguments, env)?;

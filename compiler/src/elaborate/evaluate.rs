@@ -1,10 +1,10 @@
 //! Evaluation: expressions to values, and blocks applied to tensors.
 
+use super::arithmetic;
 use super::builder::{Builder, Label};
 use super::load::Modules;
 use super::primitive;
 use super::value::{Block, Bound, Default, Environment, Kind, Module, Parameter, Value};
-use super::arithmetic;
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::graph::{Attributes, NodeId};
 use crate::ops::OpError;
@@ -100,8 +100,9 @@ impl<'a> Elaborator<'a> {
             return self.stop(wrong);
         }
         if self.depth >= DEEPEST {
-            let wrong = Diagnostic::error("E111", self.place, format!("blocks are nested more than {DEEPEST} levels deep"))
-                .hint("`repeat` stacks layers without nesting them");
+            let wrong =
+                Diagnostic::error("E111", self.place, format!("blocks are nested more than {DEEPEST} levels deep"))
+                    .hint("`repeat` stacks layers without nesting them");
             return self.stop(wrong);
         }
         self.depth += 1;
@@ -188,11 +189,17 @@ impl<'a> Elaborator<'a> {
             (Value::List(_), other) => {
                 return self.error("E101", index.span, format!("an index is a whole number, this is {}", other.kind()));
             }
-            (other, _) => return self.error("E101", list.span, format!("only lists have elements, this is {}", other.kind())),
+            (other, _) => {
+                return self.error("E101", list.span, format!("only lists have elements, this is {}", other.kind()));
+            }
         };
         match usize::try_from(at).ok().and_then(|at| items.get(at)) {
             Some(value) => Ok(value.clone()),
-            None => self.error("E102", index.span, format!("index {at} of a list of {}: elements count from 0", items.len())),
+            None => self.error(
+                "E102",
+                index.span,
+                format!("index {at} of a list of {}: elements count from 0", items.len()),
+            ),
         }
     }
 
@@ -252,7 +259,13 @@ impl<'a> Elaborator<'a> {
         Ok(given)
     }
 
-    fn call(&mut self, span: Span, callee: &'a Expr, arguments: &'a [Argument], env: &Environment<'a>) -> Outcome<Value<'a>> {
+    fn call(
+        &mut self,
+        span: Span,
+        callee: &'a Expr,
+        arguments: &'a [Argument],
+        env: &Environment<'a>,
+    ) -> Outcome<Value<'a>> {
         let value = self.eval(callee, env)?;
         let given = self.given(arguments, env)?;
         let Value::Block(block) = &value else {
@@ -283,7 +296,13 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Arguments of a block that a file defines: the environment of its body.
-    fn bind_definition(&mut self, block: &'a ast::Block, module: Module, given: Vec<Given<'a>>, span: Span) -> Outcome<Environment<'a>> {
+    fn bind_definition(
+        &mut self,
+        block: &'a ast::Block,
+        module: Module,
+        given: Vec<Given<'a>>,
+        span: Span,
+    ) -> Outcome<Environment<'a>> {
         let env = Environment::of(module);
         self.bind_parameters("block", &block.name.text, &block.parameters, env, given, span)
     }
@@ -315,7 +334,12 @@ impl<'a> Elaborator<'a> {
                 && let Some((_, kind)) = Kind::NAMED.iter().find(|(name, _)| *name == kind.text)
                 && !kind.takes(&value)
             {
-                let message = format!("`{}` of the {what} `{owner}` is {}, this is {}", parameter.name.text, kind.wanted(), value.describe());
+                let message = format!(
+                    "`{}` of the {what} `{owner}` is {}, this is {}",
+                    parameter.name.text,
+                    kind.wanted(),
+                    value.describe()
+                );
                 return self.error("E101", span, message);
             }
             env = env.with(&parameter.name.text, value);
@@ -324,7 +348,12 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Arguments to the parameters that they are for, by position and by keyword.
-    fn distribute(&mut self, owner: &str, names: &[&str], given: Vec<Given<'a>>) -> Outcome<Vec<Option<(Value<'a>, Span)>>> {
+    fn distribute(
+        &mut self,
+        owner: &str,
+        names: &[&str],
+        given: Vec<Given<'a>>,
+    ) -> Outcome<Vec<Option<(Value<'a>, Span)>>> {
         let mut slots: Vec<Option<(Value, Span)>> = names.iter().map(|_| None).collect();
         let mut next = 0;
         for argument in given {
@@ -332,7 +361,11 @@ impl<'a> Elaborator<'a> {
                 Some(name) => match names.iter().position(|known| *known == name.text) {
                     Some(at) => at,
                     None => {
-                        let wrong = Diagnostic::error("E104", self.visible(name.span), format!("{owner} has no parameter `{}`", name.text));
+                        let wrong = Diagnostic::error(
+                            "E104",
+                            self.visible(name.span),
+                            format!("{owner} has no parameter `{}`", name.text),
+                        );
                         return self.stop(wrong.maybe_hint(suggestion(&name.text, names.iter().copied())));
                     }
                 },
@@ -365,7 +398,8 @@ impl<'a> Elaborator<'a> {
         given: Vec<Given<'a>>,
         span: Span,
     ) -> Outcome<Bound<'a>> {
-        let (branches, given) = if variadic { given.into_iter().partition(|one| one.name.is_none()) } else { (Vec::new(), given) };
+        let (branches, given) =
+            if variadic { given.into_iter().partition(|one| one.name.is_none()) } else { (Vec::new(), given) };
         for branch in &branches {
             if !Kind::Branch.takes(&branch.value) {
                 let message = format!("`{owner}` takes blocks and tensors, this is {}", branch.value.describe());
@@ -381,14 +415,22 @@ impl<'a> Elaborator<'a> {
                 None => match parameter.default.value() {
                     Some(value) => (value, span),
                     None => {
-                        let message = format!("`{owner}` needs the argument `{}`: {}", parameter.name, parameter.kind.wanted());
+                        let message =
+                            format!("`{owner}` needs the argument `{}`: {}", parameter.name, parameter.kind.wanted());
                         return self.error("E103", span, message);
                     }
                 },
             };
             // A default may be of a kind that no argument has: `stride` of a pool, where omitted, is its kernel.
-            if !parameter.kind.takes(&value) && !matches!((&value, parameter.default), (Value::List(_), Default::Nothing)) {
-                let message = format!("`{}` of `{owner}` is {}, this is {}", parameter.name, parameter.kind.wanted(), value.describe());
+            if !parameter.kind.takes(&value)
+                && !matches!((&value, parameter.default), (Value::List(_), Default::Nothing))
+            {
+                let message = format!(
+                    "`{}` of `{owner}` is {}, this is {}",
+                    parameter.name,
+                    parameter.kind.wanted(),
+                    value.describe()
+                );
                 return self.error("E101", span, message);
             }
             named.push((parameter.name, value, span));
@@ -464,7 +506,8 @@ impl<'a> Elaborator<'a> {
                 Some(bound) => (primitive.apply)(self, bound, x, label),
                 None => {
                     let place = self.place;
-                    let bound = self.bind(primitive.name, primitive.parameters, primitive.variadic, Vec::new(), place)?;
+                    let bound =
+                        self.bind(primitive.name, primitive.parameters, primitive.variadic, Vec::new(), place)?;
                     (primitive.apply)(self, &bound, x, label)
                 }
             },
@@ -533,8 +576,12 @@ impl<'a> Elaborator<'a> {
                     return Ok(node);
                 }
                 let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-                Diagnostic::error("E203", self.place, format!("{ty} takes {:.1} GiB, this machine has {:.1}", gib(bytes), gib(self.memory)))
-                    .hint("a smaller batch (`--set train.batch=..`) or fewer channels")
+                Diagnostic::error(
+                    "E203",
+                    self.place,
+                    format!("{ty} takes {:.1} GiB, this machine has {:.1}", gib(bytes), gib(self.memory)),
+                )
+                .hint("a smaller batch (`--set train.batch=..`) or fewer channels")
             }
             Err(OpError { message, hint }) => Diagnostic::error("E200", self.place, message).maybe_hint(hint),
         };

@@ -1,10 +1,10 @@
 //! The layers: parameters, nodes, and what they cost.
 
+use super::Mode;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::parameters::{Cost, Init};
 use super::value::{Bound, Value};
-use super::Mode;
 use crate::graph::{Attribute, Attributes, NodeId};
 
 /// A whole number of at least `least`.
@@ -16,7 +16,11 @@ fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i6
 
 fn whole(this: &mut Elaborator, name: &str, value: i64, least: i64, span: crate::diagnostic::Span) -> Outcome<usize> {
     if value < least || value > i64::from(i32::MAX) {
-        return this.error("E102", span, format!("`{name}` is a whole number from {least} to {}, this is {value}", i32::MAX));
+        return this.error(
+            "E102",
+            span,
+            format!("`{name}` is a whole number from {least} to {}, this is {value}", i32::MAX),
+        );
     }
     Ok(value as usize)
 }
@@ -41,7 +45,12 @@ fn pair<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64
 }
 
 /// Padding that `same` keeps: for odd kernels.
-fn padding<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, kernel: [usize; 2], dilation: [usize; 2]) -> Outcome<[usize; 2]> {
+fn padding<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    kernel: [usize; 2],
+    dilation: [usize; 2],
+) -> Outcome<[usize; 2]> {
     if let Some(pad) = pair(this, bound, "pad", 0)? {
         return Ok(pad);
     }
@@ -64,7 +73,14 @@ fn channels<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId) -> Outc
     }
 }
 
-fn parameter(this: &mut Elaborator, path: &str, name: &str, dims: &[usize], init: Init, fans: [usize; 2]) -> Outcome<NodeId> {
+fn parameter(
+    this: &mut Elaborator,
+    path: &str,
+    name: &str,
+    dims: &[usize],
+    init: Init,
+    fans: [usize; 2],
+) -> Outcome<NodeId> {
     this.builder.source = this.sources.place(this.place);
     let added = this.builder.parameter(path, name, dims, init, fans);
     this.checked(added, None)
@@ -80,7 +96,12 @@ fn biased(this: &mut Elaborator, path: &str, y: NodeId, fan_in: usize) -> Outcom
 }
 
 /// `conv2d(c = same, kernel = 3, stride = 1, pad = 0, dilation = 1, groups = 1, bias = false)`
-pub(super) fn conv2d<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn conv2d<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let c = channels(this, bound, x)?;
     let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([3, 3]);
     let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
@@ -91,7 +112,11 @@ pub(super) fn conv2d<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId
     let inputs = channels_of(this, x);
     if inputs % groups != 0 || c % groups != 0 {
         let (_, span) = bound.get("groups");
-        return this.error("E102", span, format!("{groups} groups must divide both the {inputs} channels that come in and the {c} that go out"));
+        return this.error(
+            "E102",
+            span,
+            format!("{groups} groups must divide both the {inputs} channels that come in and the {c} that go out"),
+        );
     }
     // Extents too large for any tensor are refused by `parameter`.
     let fan = kernel[0].saturating_mul(kernel[1]);
@@ -108,13 +133,21 @@ pub(super) fn conv2d<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId
     let result = if bias { biased(this, &path, y, each * fan)? } else { y };
     let dims = this.builder.dims(y);
     let weights = (c * each * fan) as u64;
-    let cost = Cost { parameters: weights + if bias { c as u64 } else { 0 }, multiply_adds: weights * (dims[2] * dims[3]) as u64 };
+    let cost = Cost {
+        parameters: weights + if bias { c as u64 } else { 0 },
+        multiply_adds: weights * (dims[2] * dims[3]) as u64,
+    };
     this.builder.layer(&path, "conv2d", result, cost);
     Ok(result)
 }
 
 /// `dense(c, bias = true)`
-pub(super) fn dense<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn dense<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let c = channels(this, bound, x)?;
     let path = this.path("dense", label.as_ref())?;
     let inputs = channels_of(this, x);
@@ -130,7 +163,12 @@ pub(super) fn dense<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId,
 
 /// `batch_norm(eps = 1e-5, momentum = 0.1)`: Ioffe & Szegedy 2015. A training step normalises by the batch's own statistics and moves
 /// the running ones towards them (the variance without bias, as PyTorch does); evaluation uses the running ones.
-pub(super) fn batch_norm<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn batch_norm<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let (eps, momentum) = (number(this, bound, "eps", 0.0, 1.0)?, number(this, bound, "momentum", 0.0, 1.0)?);
     let path = this.path("bn", label.as_ref())?;
     let dims = this.builder.dims(x);
@@ -148,7 +186,8 @@ pub(super) fn batch_norm<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: No
             let values: usize = dims.iter().product::<usize>() / c;
             if values < 2 {
                 let place = this.place;
-                let message = format!("batch norm in training needs more than one value for each channel, f32{dims:?} has one");
+                let message =
+                    format!("batch norm in training needs more than one value for each channel, f32{dims:?} has one");
                 return this.error("E202", place, message);
             }
             let batch_mean = this.add("batch_mean", &[x, mean], Attributes::new(), &path)?;
@@ -188,15 +227,31 @@ pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, labe
     plain(this, "relu", x, Attributes::new(), label.as_ref())
 }
 
-pub(super) fn flatten<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn flatten<'a>(
+    this: &mut Elaborator<'a>,
+    _: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     plain(this, "flatten", x, Attributes::new(), label.as_ref())
 }
 
-pub(super) fn global_avg_pool<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn global_avg_pool<'a>(
+    this: &mut Elaborator<'a>,
+    _: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     plain(this, "global_avg_pool", x, Attributes::new(), label.as_ref())
 }
 
-fn pool<'a>(this: &mut Elaborator<'a>, op: &str, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+fn pool<'a>(
+    this: &mut Elaborator<'a>,
+    op: &str,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([1, 1]);
     let stride = pair(this, bound, "stride", 1)?.unwrap_or(kernel);
     let pad = padding(this, bound, kernel, [1, 1])?;
@@ -208,24 +263,40 @@ fn pool<'a>(this: &mut Elaborator<'a>, op: &str, bound: &Bound<'a>, x: NodeId, l
 }
 
 /// `max_pool(kernel, stride = kernel, pad = 0)`
-pub(super) fn max_pool<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn max_pool<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     pool(this, "max_pool", bound, x, label)
 }
 
 /// `avg_pool(kernel, stride = kernel, pad = 0)`
-pub(super) fn avg_pool<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn avg_pool<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     pool(this, "avg_pool", bound, x, label)
 }
 
 /// `dropout(rate = 0.5)`: nothing in evaluation.
-pub(super) fn dropout<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn dropout<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let rate = number(this, bound, "rate", 0.0, 0.999)?;
     let path = this.path("dropout", label.as_ref())?;
     let result = match this.builder.mode {
         Mode::Eval => x,
         Mode::Train => {
             let (seed, stream) = this.builder.random_stream();
-            let attributes = Attributes::new().with("rate", Attribute::Float(rate)).with("stream", Attribute::Int(stream));
+            let attributes =
+                Attributes::new().with("rate", Attribute::Float(rate)).with("stream", Attribute::Int(stream));
             this.add("dropout", &[x, seed], attributes, &path)?
         }
     };
@@ -234,7 +305,12 @@ pub(super) fn dropout<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeI
 }
 
 /// `subsample(stride)`: every stride-th row and column.
-pub(super) fn subsample<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn subsample<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
     if stride == [1, 1] {
         return Ok(x);
@@ -244,12 +320,21 @@ pub(super) fn subsample<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: Nod
 }
 
 /// `pad_channels(c)`: zeros on both sides, so that there are c channels; of an odd number the greater half behind.
-pub(super) fn pad_channels<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+pub(super) fn pad_channels<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let c = count(this, bound, "c", 1)?;
     let inputs = channels_of(this, x);
     if inputs > c {
         let (_, span) = bound.get("c");
-        return this.error("E102", span, format!("`pad_channels({c})` of {inputs} channels: it adds channels, it removes none"));
+        return this.error(
+            "E102",
+            span,
+            format!("`pad_channels({c})` of {inputs} channels: it adds channels, it removes none"),
+        );
     }
     if inputs == c {
         return Ok(x);

@@ -80,7 +80,8 @@ pub(super) fn load(sources: &mut Sources, ast: &Ast) -> Result<Modules, Vec<Diag
     let prelude = syntax::parse(sources, prelude)
         .unwrap_or_else(|wrong| panic!("elaborate: the prelude does not parse: {:?}", wrong[0].message));
     let file = |ast: Ast| File { ast, aliases: HashMap::new() };
-    let mut loader = Loading { sources, files: vec![file(prelude), file(ast.clone())], open: vec![ast.file], wrong: Vec::new() };
+    let mut loader =
+        Loading { sources, files: vec![file(prelude), file(ast.clone())], open: vec![ast.file], wrong: Vec::new() };
     loader.imports(Modules::MAIN);
     if loader.wrong.is_empty() { Ok(Modules { files: loader.files }) } else { Err(loader.wrong) }
 }
@@ -109,7 +110,11 @@ impl Loading<'_> {
             if let Some(imported) = self.import(&from, &import)
                 && self.files[module.0].aliases.insert(import.alias.text.clone(), imported).is_some()
             {
-                let wrong = Diagnostic::error("E120", import.alias.span, format!("two imports are called `{}`", import.alias.text));
+                let wrong = Diagnostic::error(
+                    "E120",
+                    import.alias.span,
+                    format!("two imports are called `{}`", import.alias.text),
+                );
                 self.wrong.push(wrong);
             }
         }

@@ -149,7 +149,11 @@ impl<'a> Elaborator<'a> {
             return match known.len() {
                 0 => Ok(None),
                 several => {
-                    let wrong = Diagnostic::error("E134", train.span, format!("the file has {several} data sections, `train` names none"));
+                    let wrong = Diagnostic::error(
+                        "E134",
+                        train.span,
+                        format!("the file has {several} data sections, `train` names none"),
+                    );
                     self.stop(wrong.hint("`data = name` in `train` says which"))
                 }
             };
@@ -169,18 +173,18 @@ impl<'a> Elaborator<'a> {
     }
 
     /// The model that `train` names, with its arguments.
-    fn chosen_model(
-        &mut self,
-        ast: &'a Ast,
-        train: &'a ast::Section,
-    ) -> Outcome<(&'a ast::Model, Environment<'a>)> {
+    fn chosen_model(&mut self, ast: &'a Ast, train: &'a ast::Section) -> Outcome<(&'a ast::Model, Environment<'a>)> {
         let models: Vec<&str> = models(ast).map(|model| model.name.text.as_str()).collect();
         let Some(entry) = sections::entry(train, "model") else {
             let wrong = match models.len() {
                 0 => Diagnostic::error("E135", load::beginning(ast.file), "the file defines no model")
                     .hint("`model name { input image: f32[N, 3, 32, 32]  image -> .. -> dense(10) }`"),
-                several => Diagnostic::error("E135", train.span, format!("the file has {several} models: {}", models.join(", ")))
-                    .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
+                several => Diagnostic::error(
+                    "E135",
+                    train.span,
+                    format!("the file has {several} models: {}", models.join(", ")),
+                )
+                .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
             };
             return self.stop(wrong);
         };
@@ -204,36 +208,50 @@ impl<'a> Elaborator<'a> {
             return self.stop(wrong.maybe_hint(suggestion(name, models.iter().copied())));
         };
         let given = self.given(arguments, &env)?;
-        let env = self.bind_parameters("model", name, &definition.parameters, Environment::of(module), given, entry.value.span)?;
+        let env = self.bind_parameters(
+            "model",
+            name,
+            &definition.parameters,
+            Environment::of(module),
+            given,
+            entry.value.span,
+        )?;
         Ok((definition, env))
     }
 
     /// Builds the forward graph.
-    fn model(
-        &mut self,
-        model: &'a ast::Model,
-        env: Environment<'a>,
-        batch: usize,
-        smoothing: f64,
-    ) -> Outcome<()> {
+    fn model(&mut self, model: &'a ast::Model, env: Environment<'a>, batch: usize, smoothing: f64) -> Outcome<()> {
         let [input] = &model.inputs[..] else {
             let message = format!("a model has one input, `{}` has {}", model.name.text, model.inputs.len());
             let wrong = Diagnostic::error("E136", model.name.span, message);
-            return self.stop(wrong.hint("`input image: f32[N, 3, 32, 32]` is the batch of images; labels are not declared"));
+            return self
+                .stop(wrong.hint("`input image: f32[N, 3, 32, 32]` is the batch of images; labels are not declared"));
         };
         if input.element.text != "f32" {
-            return self.error("E136", input.element.span, format!("an input is f32, this is `{}`", input.element.text));
+            return self.error(
+                "E136",
+                input.element.span,
+                format!("an input is f32, this is `{}`", input.element.text),
+            );
         }
-        let first_is_batch = matches!(input.dims.first().map(|dim| &dim.kind), Some(ExprKind::Name(name)) if name == "N");
+        let first_is_batch =
+            matches!(input.dims.first().map(|dim| &dim.kind), Some(ExprKind::Name(name)) if name == "N");
         if !first_is_batch || input.dims.len() != 4 {
-            let wrong = Diagnostic::error("E136", input.span, "an input is a batch of images: f32[N, channels, height, width]");
+            let wrong =
+                Diagnostic::error("E136", input.span, "an input is a batch of images: f32[N, channels, height, width]");
             return self.stop(wrong.hint("N stands for the number of images a step"));
         }
         let mut dims = vec![batch];
         for dim in &input.dims[1..] {
             match self.eval(dim, &env)? {
                 Value::Int(extent) if (1..=1 << 20).contains(&extent) => dims.push(extent as usize),
-                other => return self.error("E136", dim.span, format!("an extent is a whole number from 1 to 2^20, this is {}", other.describe())),
+                other => {
+                    return self.error(
+                        "E136",
+                        dim.span,
+                        format!("an extent is a whole number from 1 to 2^20, this is {}", other.describe()),
+                    );
+                }
             }
         }
         self.at(input.span);
@@ -259,8 +277,10 @@ impl<'a> Elaborator<'a> {
     fn outputs(&mut self, logits: NodeId, label: NodeId, smoothing: f64) -> Outcome<()> {
         let ty = self.builder.graph[logits].ty.clone();
         if ty.rank() != 2 {
-            let wrong = Diagnostic::error("E137", self.place, format!("a model gives logits f32[N, classes], this gives {ty}"));
-            return self.stop(wrong.hint("end with `-> global_avg_pool -> dense(classes)` or `-> flatten -> dense(classes)`"));
+            let wrong =
+                Diagnostic::error("E137", self.place, format!("a model gives logits f32[N, classes], this gives {ty}"));
+            return self
+                .stop(wrong.hint("end with `-> global_avg_pool -> dense(classes)` or `-> flatten -> dense(classes)`"));
         }
         let attributes = Attributes::new().with("smoothing", Attribute::Float(smoothing));
         let loss = self.add("cross_entropy", &[logits, label], attributes, "loss")?;

@@ -69,4 +69,3 @@ pub(super) struct Cost {
     pub parameters: u64,
     pub multiply_adds: u64,
 }
-

@@ -2,9 +2,9 @@
 
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
+use super::layers;
 use super::parameters::Cost;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
-use super::layers;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Attributes, NodeId};
 
@@ -50,13 +50,19 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     ),
     layer(
         "batch_norm",
-        &[Parameter::new("eps", Kind::Float, Default::Float(1e-5)), Parameter::new("momentum", Kind::Float, Default::Float(0.1))],
+        &[
+            Parameter::new("eps", Kind::Float, Default::Float(1e-5)),
+            Parameter::new("momentum", Kind::Float, Default::Float(0.1)),
+        ],
         layers::batch_norm,
     ),
     layer("relu", &[], layers::relu),
     layer(
         "dense",
-        &[Parameter::new("c", Kind::Channels, Default::Needed), Parameter::new("bias", Kind::Bool, Default::Bool(true))],
+        &[
+            Parameter::new("c", Kind::Channels, Default::Needed),
+            Parameter::new("bias", Kind::Bool, Default::Bool(true)),
+        ],
         layers::dense,
     ),
     layer("flatten", &[], layers::flatten),
@@ -71,7 +77,10 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     joint("concat", |this, bound, x, label| join(this, "concat", bound, x, label)),
     layer(
         "residual",
-        &[Parameter::new("body", Kind::Block, Default::Needed), Parameter::new("shortcut", Kind::Branch, Default::Identity)],
+        &[
+            Parameter::new("body", Kind::Block, Default::Needed),
+            Parameter::new("shortcut", Kind::Branch, Default::Identity),
+        ],
         residual,
     ),
     layer("auto", &[Parameter::new("otherwise", Kind::Block, Default::Needed)], auto),
@@ -95,7 +104,9 @@ pub(super) fn identity() -> &'static Primitive {
 
 /// `repeat(n, b)`: b, n times, one after the other; `repeat(n, i => b)` tells each its number from 0.
 fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-    let ((Value::Int(count), span), (body, _)) = (bound.get("n"), bound.get("body")) else { unreachable!("n is a whole number") };
+    let ((Value::Int(count), span), (body, _)) = (bound.get("n"), bound.get("body")) else {
+        unreachable!("n is a whole number")
+    };
     if *count < 0 {
         return this.error("E102", span, format!("`repeat` takes a count of at least 0, this is {count}"));
     }
@@ -158,7 +169,9 @@ fn projection(wanted: &[usize], found: &[usize]) -> String {
         _ => 1,
     };
     let call = if stride == 1 { format!("conv1x1({c})") } else { format!("conv1x1({c}, stride = {stride})") };
-    format!("a projection fits: `shortcut = {call} -> bn`; or `subsample({stride}) -> pad_channels({c})`, which trains nothing")
+    format!(
+        "a projection fits: `shortcut = {call} -> bn`; or `subsample({stride}) -> pad_channels({c})`, which trains nothing"
+    )
 }
 
 /// `auto(b)`: the identity where the shapes agree, else b.
@@ -183,10 +196,20 @@ fn auto<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Opti
 }
 
 /// `add`, `mul` and `concat` of branches.
-fn join<'a>(this: &mut Elaborator<'a>, op: &'static str, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+fn join<'a>(
+    this: &mut Elaborator<'a>,
+    op: &'static str,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
     let place = this.place;
     if bound.branches.len() < 2 {
-        return this.error("E103", place, format!("`{op}` takes at least 2 branches, here are {}", bound.branches.len()));
+        return this.error(
+            "E103",
+            place,
+            format!("`{op}` takes at least 2 branches, here are {}", bound.branches.len()),
+        );
     }
     this.scoped(label.as_ref(), |this| {
         let mut joined = Vec::with_capacity(bound.branches.len());

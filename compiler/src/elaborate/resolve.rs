@@ -79,7 +79,11 @@ impl<'a> Resolver<'a> {
         let mut locals = Vec::new();
         for parameter in parameters {
             if locals.contains(&parameter.name.text.as_str()) {
-                self.found.push(Diagnostic::error("E107", parameter.name.span, format!("two parameters are called `{}`", parameter.name.text)));
+                self.found.push(Diagnostic::error(
+                    "E107",
+                    parameter.name.span,
+                    format!("two parameters are called `{}`", parameter.name.text),
+                ));
             }
             if let Some(kind) = &parameter.kind
                 && !Kind::NAMED.iter().any(|(name, _)| *name == kind.text)
@@ -194,7 +198,8 @@ impl<'a> Resolver<'a> {
         };
         for keyword in arguments.iter().filter_map(|argument| argument.name.as_ref()) {
             if !known.contains(&keyword.text.as_str()) {
-                let wrong = Diagnostic::error("E104", keyword.span, format!("`{name}` has no parameter `{}`", keyword.text));
+                let wrong =
+                    Diagnostic::error("E104", keyword.span, format!("`{name}` has no parameter `{}`", keyword.text));
                 self.found.push(wrong.maybe_hint(suggestion(&keyword.text, known.iter().copied())));
             }
         }
@@ -210,7 +215,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn walk(&mut self, at: Definition, way: &mut Vec<(Definition, Span)>, done: &mut HashSet<Definition>, sources: &Sources) {
+    fn walk(
+        &mut self,
+        at: Definition,
+        way: &mut Vec<(Definition, Span)>,
+        done: &mut HashSet<Definition>,
+        sources: &Sources,
+    ) {
         if done.contains(&at) {
             return;
         }
@@ -219,7 +230,9 @@ impl<'a> Resolver<'a> {
             if let Some(first) = way.iter().position(|(on_the_way, _)| *on_the_way == used) {
                 let circle: Vec<String> = way[first..]
                     .iter()
-                    .map(|(definition, span)| format!("`{}` uses the next at {}", self.title(*definition), sources.place(*span)))
+                    .map(|(definition, span)| {
+                        format!("`{}` uses the next at {}", self.title(*definition), sources.place(*span))
+                    })
                     .collect();
                 let mut wrong = Diagnostic::error("E109", span, format!("`{}` uses itself", self.title(used)))
                     .hint("`repeat(n, i => ..)` builds n layers that depend on i");
@@ -228,7 +241,11 @@ impl<'a> Resolver<'a> {
                 }
                 self.found.push(wrong);
             } else if way.len() >= LONGEST_WAY {
-                let wrong = Diagnostic::error("E111", span, format!("definitions use each other more than {LONGEST_WAY} levels deep"));
+                let wrong = Diagnostic::error(
+                    "E111",
+                    span,
+                    format!("definitions use each other more than {LONGEST_WAY} levels deep"),
+                );
                 self.found.push(wrong);
                 done.insert(used);
             } else {

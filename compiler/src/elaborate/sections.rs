@@ -59,7 +59,8 @@ impl<'a> Elaborator<'a> {
             }
         }
         if let (Some(steps), Some(epochs)) = (entry(section, "steps"), entry(section, "epochs")) {
-            let wrong = Diagnostic::error("E133", epochs.key.span, "a run lasts so many `steps` or so many `epochs`, not both");
+            let wrong =
+                Diagnostic::error("E133", epochs.key.span, "a run lasts so many `steps` or so many `epochs`, not both");
             self.found.push(wrong.and(steps.key.span, "`steps` is set here"));
         }
     }
@@ -99,7 +100,9 @@ impl<'a> Elaborator<'a> {
             Value::Int(value) if high == i64::MAX => {
                 self.error("E102", expr.span, format!("`{key}` is at least {low}, this is {value}"))
             }
-            Value::Int(value) => self.error("E102", expr.span, format!("`{key}` lies between {low} and {high}, this is {value}")),
+            Value::Int(value) => {
+                self.error("E102", expr.span, format!("`{key}` lies between {low} and {high}, this is {value}"))
+            }
             other => self.error("E101", expr.span, format!("`{key}` is a whole number, this is {}", other.describe())),
         }
     }
@@ -112,14 +115,20 @@ impl<'a> Elaborator<'a> {
         let warmup = self.natural(&bound, "warmup")?;
         if name != "step" {
             let last = self.within(&bound, "last", 0.0, 1.0)?;
-            return Ok(if name == "cosine" { Schedule::Cosine { last, warmup } } else { Schedule::Linear { last, warmup } });
+            return Ok(if name == "cosine" {
+                Schedule::Cosine { last, warmup }
+            } else {
+                Schedule::Linear { last, warmup }
+            });
         }
         let (value, span) = bound.get("at");
         let Value::List(items) = value else { panic!("elaborate: `at` is no list") };
         let mut at = Vec::with_capacity(items.len());
         for item in items.iter() {
             match item {
-                Value::Int(step) if *step >= 0 && at.last().is_none_or(|last| *last < *step as u64) => at.push(*step as u64),
+                Value::Int(step) if *step >= 0 && at.last().is_none_or(|last| *last < *step as u64) => {
+                    at.push(*step as u64)
+                }
                 other => {
                     let message = format!("`at` is an increasing list of steps, in it is {}", other.describe());
                     return self.error("E102", span, message);
@@ -134,7 +143,9 @@ impl<'a> Elaborator<'a> {
         let env = Environment::of(Modules::MAIN);
         let Some(source) = entry(section, "source") else {
             let wrong = Diagnostic::error("E134", section.span, "a data section needs a `source`");
-            return self.stop(wrong.hint("for example `source = digits` or `source = cifar10(\"data/cifar-10-batches-bin\")`"));
+            return self.stop(
+                wrong.hint("for example `source = digits` or `source = cifar10(\"data/cifar-10-batches-bin\")`"),
+            );
         };
         let (name, bound) = self.construct("a data source", SOURCES, &source.value, &env)?;
         let path = |bound: &super::value::Bound| match bound.get("path").0 {
@@ -154,7 +165,11 @@ impl<'a> Elaborator<'a> {
             entry(section, "test"),
         ) {
             let name = if matches!(test[random], Transform::RandomFlip) { "random_flip" } else { "random_crop" };
-            return self.error("E102", entry.value.span, format!("`{name}` in `test`: test images are not changed at random"));
+            return self.error(
+                "E102",
+                entry.value.span,
+                format!("`{name}` in `test`: test images are not changed at random"),
+            );
         }
         Ok(DataConfig { source, train, test })
     }
@@ -182,7 +197,11 @@ impl<'a> Elaborator<'a> {
                         return self.error("E102", step.span, message);
                     }
                     if let Some(std) = std.iter().find(|std| **std <= 0.0) {
-                        return self.error("E102", bound.get("std").1, format!("a deviation is greater than 0, this is {std}"));
+                        return self.error(
+                            "E102",
+                            bound.get("std").1,
+                            format!("a deviation is greater than 0, this is {std}"),
+                        );
                     }
                     Transform::Normalize { mean, std }
                 }

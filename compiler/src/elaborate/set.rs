@@ -41,7 +41,9 @@ fn forms() -> String {
 }
 
 fn has_section(ast: &Ast, name: &str) -> bool {
-    ast.items.iter().any(|item| matches!(item, Item::Section(section) if section.name.as_ref().is_some_and(|known| known.text == name)))
+    ast.items.iter().any(
+        |item| matches!(item, Item::Section(section) if section.name.as_ref().is_some_and(|known| known.text == name)),
+    )
 }
 
 fn binding(ast: &mut Ast, name: &str, value: Expr, path: &str) -> Change {
@@ -87,12 +89,23 @@ fn section<'s>(ast: &'s mut Ast, kind: SectionKind, name: Option<&str>) -> Optio
 fn train_section(ast: &mut Ast) -> &mut Section {
     if section(ast, SectionKind::Train, None).is_none() {
         let span = super::load::beginning(ast.file);
-        ast.items.push(Item::Section(Section { docs: Vec::new(), kind: SectionKind::Train, name: None, entries: Vec::new(), span }));
+        ast.items.push(Item::Section(Section {
+            docs: Vec::new(),
+            kind: SectionKind::Train,
+            name: None,
+            entries: Vec::new(),
+            span,
+        }));
     }
     section(ast, SectionKind::Train, None).expect("the section was just made")
 }
 
-fn find<'s>(ast: &'s mut Ast, kind: SectionKind, name: Option<&str>, path: &str) -> Result<&'s mut Section, Vec<Diagnostic>> {
+fn find<'s>(
+    ast: &'s mut Ast,
+    kind: SectionKind,
+    name: Option<&str>,
+    path: &str,
+) -> Result<&'s mut Section, Vec<Diagnostic>> {
     if kind == SectionKind::Train {
         return Ok(train_section(ast));
     }
@@ -148,9 +161,10 @@ fn inner(
         .items
         .iter()
         .filter_map(|item| match item {
-            Item::Model(model) => {
-                Some((model.name.text.clone(), model.parameters.iter().map(|parameter| parameter.name.text.clone()).collect()))
-            }
+            Item::Model(model) => Some((
+                model.name.text.clone(),
+                model.parameters.iter().map(|parameter| parameter.name.text.clone()).collect(),
+            )),
             _ => None,
         })
         .collect();
@@ -161,14 +175,20 @@ fn inner(
     let section = find(ast, kind, name, path)?;
     if !section.entries.iter().any(|entry| entry.key.text == key) {
         let Some(default) = default else {
-            return Err(wrong(format!("--set {path}: `{key}` is not set in the file"), Some(format!("set `{key}` itself"))));
+            return Err(wrong(
+                format!("--set {path}: `{key}` is not set in the file"),
+                Some(format!("set `{key}` itself")),
+            ));
         };
         let file = sources.add("a default", &default);
         put(section, key, parse_value(sources, file)?);
     }
     let entry = section.entries.iter_mut().find(|entry| entry.key.text == key).expect("the entry was just made");
     let Some((callee, ..)) = constructor::head(&entry.value) else {
-        return Err(wrong(format!("--set {path}: `{key}` takes no arguments"), Some(format!("set `{key}` as a whole"))));
+        return Err(wrong(
+            format!("--set {path}: `{key}` takes no arguments"),
+            Some(format!("set `{key}` as a whole")),
+        ));
     };
     let callee = callee.to_string();
     let known: Vec<String> = if key == "model" {
@@ -176,19 +196,24 @@ fn inner(
     } else {
         let tables: [&'static [Constructor]; 4] = [LOSSES, OPTIMIZERS, SCHEDULES, SOURCES];
         let found = tables.iter().flat_map(|table| table.iter()).find(|constructor| constructor.name == callee);
-        found.map(|found| found.parameters.iter().map(|parameter| parameter.name.to_string()).collect()).unwrap_or_default()
+        found
+            .map(|found| found.parameters.iter().map(|parameter| parameter.name.to_string()).collect())
+            .unwrap_or_default()
     };
     let Some(position) = known.iter().position(|name| name == argument) else {
         let hint = suggestion(argument, known.iter().map(String::as_str));
         return Err(wrong(format!("--set {path}: `{callee}` has no parameter `{argument}`"), hint));
     };
     let ExprKind::Call(_, arguments) = called(&mut entry.value) else { unreachable!("it was just made a call") };
-    let positional = arguments.iter().position(|given| given.name.is_none()).is_some_and(|_| {
-        arguments.get(position).is_some_and(|given| given.name.is_none())
-    });
+    let positional = arguments
+        .iter()
+        .position(|given| given.name.is_none())
+        .is_some_and(|_| arguments.get(position).is_some_and(|given| given.name.is_none()));
     if positional {
         arguments[position].value = value;
-    } else if let Some(given) = arguments.iter_mut().find(|given| given.name.as_ref().is_some_and(|name| name.text == argument)) {
+    } else if let Some(given) =
+        arguments.iter_mut().find(|given| given.name.as_ref().is_some_and(|name| name.text == argument))
+    {
         given.value = value;
     } else {
         let name = Name { text: argument.to_string(), span: value.span };
@@ -226,7 +251,9 @@ pub(super) fn complete(sources: &mut Sources, ast: &mut Ast, model: Option<&str>
         .items
         .iter()
         .filter_map(|item| match item {
-            Item::Section(section) if section.kind == SectionKind::Data => section.name.as_ref().map(|name| name.text.clone()),
+            Item::Section(section) if section.kind == SectionKind::Data => {
+                section.name.as_ref().map(|name| name.text.clone())
+            }
             _ => None,
         })
         .collect();
@@ -252,7 +279,8 @@ pub(super) fn complete(sources: &mut Sources, ast: &mut Ast, model: Option<&str>
     }
     for (key, text) in defaults {
         let section = train_section(ast);
-        let there = section.entries.iter().any(|entry| entry.key.text == key || (key == "epochs" && entry.key.text == "steps"));
+        let there =
+            section.entries.iter().any(|entry| entry.key.text == key || (key == "epochs" && entry.key.text == "steps"));
         if !there {
             let file = sources.add("a default", &text);
             let value = parse_value(sources, file)?;

@@ -14,7 +14,8 @@ use std::collections::HashMap;
 pub fn eval(graph: &Graph, leaves: &HashMap<String, Tensor>) -> Result<IndexMap<String, Tensor>, String> {
     let order = graph.topological();
     let mut uses: HashMap<NodeId, usize> = HashMap::new();
-    for used in order.iter().flat_map(|&id| &graph[id].operands).chain(graph.outputs.iter().map(|output| &output.value)) {
+    for used in order.iter().flat_map(|&id| &graph[id].operands).chain(graph.outputs.iter().map(|output| &output.value))
+    {
         *uses.entry(*used).or_default() += 1;
     }
     let mut values: HashMap<NodeId, Tensor> = HashMap::new();
@@ -63,7 +64,8 @@ mod tests {
     #[test]
     fn evaluates_outputs_in_order() {
         let vector = |a, b| Tensor { dims: vec![2], data: vec![a, b] };
-        let leaves = HashMap::from([("x".to_string(), vector(3.0, -2.0)), ("velocity.w".to_string(), vector(1.0, 1.0))]);
+        let leaves =
+            HashMap::from([("x".to_string(), vector(3.0, -2.0)), ("velocity.w".to_string(), vector(1.0, 1.0))]);
         let outputs = eval(&parse(TEXT).unwrap(), &leaves).unwrap();
         assert_eq!(outputs.keys().collect::<Vec<_>>(), ["square", "velocity.w"]);
         assert_eq!(outputs["square"], vector(9.0, 4.0));

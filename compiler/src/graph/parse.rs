@@ -364,7 +364,8 @@ mod tests {
         let constant = TEXT.lines().nth(3).expect("the fourth line").trim();
         let without = TEXT.replace(&format!("  {constant}\n"), "");
         let kernel = format!("  kernel 0 {{\n    {}\n", constant.replace("%2", "%3"));
-        let renumbered = without.replace("%5", "%z").replace("%4", "%y").replace("%3", "%x").replace("  kernel 0 {\n", &kernel);
+        let renumbered =
+            without.replace("%5", "%z").replace("%4", "%y").replace("%3", "%x").replace("  kernel 0 {\n", &kernel);
         renumbered.replace("%z", "%5").replace("%y", "%4").replace("%x", "%2")
     }
 

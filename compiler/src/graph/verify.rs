@@ -50,8 +50,10 @@ fn types(graph: &Graph) -> Result<(), String> {
     for id in graph.ids() {
         let node = &graph[id];
         let types: Vec<_> = node.operands.iter().map(|&operand| &graph[operand].ty).collect();
-        let inferred =
-            node.op.infer(&types, &node.attributes).map_err(|error| format!("{}: {}", describe(graph, id), error.message))?;
+        let inferred = node
+            .op
+            .infer(&types, &node.attributes)
+            .map_err(|error| format!("{}: {}", describe(graph, id), error.message))?;
         if inferred != node.ty {
             return Err(format!("{}: its type is {}, the op infers {inferred}", describe(graph, id), node.ty));
         }
@@ -132,7 +134,8 @@ pub fn kernel_order(graph: &Graph) -> Option<Vec<u32>> {
             readers.entry(needed).or_default().push(kernel);
         }
     }
-    let mut ready: BTreeSet<u32> = waiting.iter().filter(|(_, needed)| needed.is_empty()).map(|(&kernel, _)| kernel).collect();
+    let mut ready: BTreeSet<u32> =
+        waiting.iter().filter(|(_, needed)| needed.is_empty()).map(|(&kernel, _)| kernel).collect();
     let mut order = Vec::with_capacity(waiting.len());
     while let Some(kernel) = ready.pop_first() {
         order.push(kernel);

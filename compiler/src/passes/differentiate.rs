@@ -45,7 +45,8 @@ fn constant(graph: &mut Graph, value: f64, dims: &[usize], place: Place) -> Node
 pub fn differentiate(graph: &mut Graph) -> Result<(), NoGradient> {
     let loss = graph.result("loss").expect("differentiate: the graph has a result `loss`");
     let order = graph.topological();
-    let is_trained = |graph: &Graph, id: NodeId| graph[id].op.name() == "parameter" && !graph[id].attributes.flag("frozen");
+    let is_trained =
+        |graph: &Graph, id: NodeId| graph[id].op.name() == "parameter" && !graph[id].attributes.flag("frozen");
     let parameters: Vec<NodeId> = graph.ids().into_iter().filter(|&id| is_trained(graph, id)).collect();
 
     let mut varies: BTreeSet<NodeId> = parameters.iter().copied().collect();
@@ -65,7 +66,8 @@ pub fn differentiate(graph: &mut Graph) -> Result<(), NoGradient> {
         }
         let op = graph[id].op;
         let place = graph[id].place.clone();
-        let parts = op.grad(graph, id, dy).map_err(|reason| NoGradient { op: op.name(), place: place.clone(), reason })?;
+        let parts =
+            op.grad(graph, id, dy).map_err(|reason| NoGradient { op: op.name(), place: place.clone(), reason })?;
         let operands = graph[id].operands.clone();
         for (operand, part) in operands.into_iter().zip(parts) {
             let Some(part) = part.filter(|_| varies.contains(&operand)) else { continue };

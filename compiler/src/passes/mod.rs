@@ -22,7 +22,11 @@ pub struct Pass {
 
 /// What every graph goes through, in order.
 pub const PIPELINE: &[Pass] = &[
-    Pass { name: "decompose", doc: "composite ops become reductions, broadcasts and elementwise nodes", run: decompose::decompose },
+    Pass {
+        name: "decompose",
+        doc: "composite ops become reductions, broadcasts and elementwise nodes",
+        run: decompose::decompose,
+    },
     Pass { name: "cse", doc: "equal nodes become one", run: cse::cse },
     Pass { name: "dead_code", doc: "what no output needs goes", run: dead_code::dead_code },
     Pass { name: "fuse", doc: "nodes are grouped into kernels", run: fuse::fuse },

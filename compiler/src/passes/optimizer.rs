@@ -41,8 +41,9 @@ pub fn optimizer(graph: &mut Graph, config: &Sgd) {
             .with("weight_decay", Attribute::Float(config.weight_decay * decay));
         let momentum = ops::find("momentum").expect("`momentum` is an op");
         let moved = graph.add(momentum, &[velocity, parameter, gradient], attributes.clone(), place.clone());
-        let attributes =
-            attributes.with("lr_factor", Attribute::Float(lr_factor)).with("nesterov", Attribute::Bool(config.nesterov));
+        let attributes = attributes
+            .with("lr_factor", Attribute::Float(lr_factor))
+            .with("nesterov", Attribute::Bool(config.nesterov));
         let sgd = ops::find("sgd").expect("`sgd` is an op");
         let stepped = graph.add(sgd, &[parameter, moved, gradient, lr], attributes, place);
         graph.output(OutputKind::Update, &format!("velocity.{name}"), moved);

@@ -15,10 +15,8 @@ pub fn format(ast: &Ast) -> String {
     }
     let mut previous: Option<&Item> = None;
     for item in &ast.items {
-        let together = matches!(
-            (previous, item),
-            (Some(Item::Import(_)), Item::Import(_)) | (Some(Item::Let(_)), Item::Let(_))
-        );
+        let together =
+            matches!((previous, item), (Some(Item::Import(_)), Item::Import(_)) | (Some(Item::Let(_)), Item::Let(_)));
         if !out.is_empty() && !together {
             out.push('\n');
         }
@@ -213,7 +211,8 @@ fn braced(value: &Expr) -> String {
 
 /// On one line each `let` ends with a semicolon.
 fn scope(body: &Body) -> String {
-    let lets: String = body.lets.iter().map(|binding| format!("let {} = {}; ", binding.name.text, expr(&binding.value))).collect();
+    let lets: String =
+        body.lets.iter().map(|binding| format!("let {} = {}; ", binding.name.text, expr(&binding.value))).collect();
     format!("{{ {lets}{} }}", expr(&body.result))
 }
 

@@ -63,7 +63,11 @@ pub fn parse(sources: &Sources, file: FileId) -> Result<Ast, Vec<Diagnostic>> {
     let text = sources.text(file);
     if text.len() > LONGEST {
         let span = Span { file, start: 0, end: 0 };
-        return Err(vec![Diagnostic::error("E003", span, format!("a text of {} bytes; the longest allowed has {LONGEST}", text.len()))]);
+        return Err(vec![Diagnostic::error(
+            "E003",
+            span,
+            format!("a text of {} bytes; the longest allowed has {LONGEST}", text.len()),
+        )]);
     }
     let (tokens, mut wrong) = token::tokenize(file, text);
     let context = Context { file, docs: RefCell::new(tokens.docs) };
@@ -78,7 +82,11 @@ pub fn parse(sources: &Sources, file: FileId) -> Result<Ast, Vec<Diagnostic>> {
         match parsed {
             Ok(item) => items.push(item),
             // A token that could not be read has been told; what its absence does to the item would only confuse.
-            Err(_) if wrong.iter().filter_map(Diagnostic::span).any(|bad| span.start <= bad.start && bad.end <= span.end) => {}
+            Err(_)
+                if wrong
+                    .iter()
+                    .filter_map(Diagnostic::span)
+                    .any(|bad| span.start <= bad.start && bad.end <= span.end) => {}
             Err(diagnostic) => wrong.push(diagnostic),
         }
     }
@@ -185,20 +193,30 @@ fn unexpected(token: &Spanned, expected: &[String], slice: &[Spanned], context: 
     let before = at.checked_sub(1).map(|at| &slice[at].1);
     if at == 0 && *start == slice[0].0 {
         let wrong = Diagnostic::error("E001", span, format!("expected a definition, found {}", spelling(found)));
-        return wrong.here("no definition begins so").hint(
-            "a file holds `import`, `let`, `block`, `model`, `data` and `train`",
-        );
+        return wrong
+            .here("no definition begins so")
+            .hint("a file holds `import`, `let`, `block`, `model`, `data` and `train`");
     }
     let wrong = Diagnostic::error("E001", span, format!("expected {}, found {}", wanted(expected), spelling(found)));
     let wrong = match (before, found) {
         (Some(Token::Name(_)), Token::Colon) => wrong.hint("a label stands before a layer: `-> name: layer`"),
-        (_, Token::FatArrow) => wrong.hint("`->` passes a tensor on; `name => expression` stands in parentheses or as an argument"),
+        (_, Token::FatArrow) => {
+            wrong.hint("`->` passes a tensor on; `name => expression` stands in parentheses or as an argument")
+        }
         (Some(Token::Int(_)), Token::Name(_)) => wrong.hint("a name cannot begin with a digit"),
         (Some(Token::Train), Token::Name(_)) => wrong.hint("the train section has no name: `train { .. }`"),
         (Some(Token::Data), Token::BraceOpen) => wrong.hint("a data section has a name: `data digits { .. }`"),
-        (_, Token::Import | Token::As | Token::Block | Token::Model | Token::Input | Token::Data | Token::Train | Token::Let) => {
-            wrong.hint("this word is a keyword and names nothing else")
-        }
+        (
+            _,
+            Token::Import
+            | Token::As
+            | Token::Block
+            | Token::Model
+            | Token::Input
+            | Token::Data
+            | Token::Train
+            | Token::Let,
+        ) => wrong.hint("this word is a keyword and names nothing else"),
         _ => wrong,
     };
     with_open_bracket(wrong, slice, *start, context)
@@ -209,7 +227,9 @@ fn with_open_bracket(wrong: Diagnostic, slice: &[Spanned], place: usize, context
     let mut open = Vec::new();
     for (start, token, end) in slice.iter().take_while(|(start, ..)| *start < place) {
         match token {
-            Token::Open | Token::LineOpen | Token::ListOpen | Token::LineListOpen | Token::BraceOpen => open.push((*start, *end)),
+            Token::Open | Token::LineOpen | Token::ListOpen | Token::LineListOpen | Token::BraceOpen => {
+                open.push((*start, *end))
+            }
             Token::Close | Token::ListClose | Token::BraceClose => {
                 open.pop();
             }
@@ -228,7 +248,20 @@ fn wanted(expected: &[String]) -> String {
     // Where a number may stand, any expression may.
     if names.contains(&"whole number") {
         let expression = [
-            "whole number", "real number", "text", "name", "true", "false", "if", "not", "-", "(", "line (", "[", "line [", "{",
+            "whole number",
+            "real number",
+            "text",
+            "name",
+            "true",
+            "false",
+            "if",
+            "not",
+            "-",
+            "(",
+            "line (",
+            "[",
+            "line [",
+            "{",
         ];
         names.retain(|name| !expression.contains(name));
         names.insert(0, "an expression");

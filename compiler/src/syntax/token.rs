@@ -211,7 +211,9 @@ pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
             Ok(Token::Comment(comment)) => match comment.strip_prefix("//!") {
                 Some(line) => out.file_docs.push(doc_line(line)),
                 // Four slashes make a rule across the page, not documentation.
-                None if comment.starts_with("///") && !comment.starts_with("////") => docs.push(doc_line(&comment[3..])),
+                None if comment.starts_with("///") && !comment.starts_with("////") => {
+                    docs.push(doc_line(&comment[3..]))
+                }
                 None => {}
             },
             Ok(token) => {
@@ -263,7 +265,8 @@ fn explain(malformed: Malformed, piece: &str, span: Span) -> Diagnostic {
             .here("this quote is never closed")
             .hint("a text ends on the line on which it begins"),
         Malformed::Unknown => {
-            let wrong = Diagnostic::error("E002", span, format!("`{}` is no token of the language", piece.escape_debug()));
+            let wrong =
+                Diagnostic::error("E002", span, format!("`{}` is no token of the language", piece.escape_debug()));
             match piece.chars().next() {
                 Some('&') => wrong.hint("write `and`"),
                 Some('|') => wrong.hint("write `or` for a condition, `->` to pass a tensor on"),
