@@ -222,8 +222,15 @@ impl Diagnostic {
             .with_config(config)
             .with_code(self.code)
             .with_message(&self.message);
-        for (rank, label) in self.labels.iter().enumerate() {
-            let drawn = ariadne::Label::new(range(label.span)).with_order(rank as i32);
+        // In the order of the text, so that one file is one picture; the file of the mistake comes first.
+        let mut drawn: Vec<usize> = (0..self.labels.len()).collect();
+        drawn.sort_by_key(|&rank| {
+            let span = self.labels[rank].span;
+            (span.file != self.labels[0].span.file, span.file, span.start)
+        });
+        for (order, rank) in drawn.into_iter().enumerate() {
+            let label = &self.labels[rank];
+            let drawn = ariadne::Label::new(range(label.span)).with_order(order as i32);
             let text = if label.text.is_empty() { "here" } else { &label.text };
             let drawn = drawn.with_message(text);
             report.add_label(if rank == 0 { drawn.with_color(tint) } else { drawn.with_color(ariadne::Color::Blue) });

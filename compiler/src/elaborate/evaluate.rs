@@ -26,6 +26,9 @@ const MOST_LAYERS: usize = 100_000;
 /// Evaluations and applications inside one another: as deep as the smallest stack (2 MiB) allows.
 const DEEPEST: usize = 300;
 
+/// Layers in the story of a shape.
+const LONGEST_LINEAGE: usize = 6;
+
 /// The state of one elaboration.
 pub(super) struct Elaborator<'a> {
     pub modules: &'a Modules,
@@ -94,8 +97,14 @@ impl<'a> Elaborator<'a> {
     fn enter(&mut self) -> Outcome<()> {
         self.fuel = self.fuel.saturating_sub(1);
         if self.fuel == 0 || self.builder.layers.len() > MOST_LAYERS {
+            let layers = self.builder.layers.len();
+            let so_far = if layers > MOST_LAYERS {
+                format!("more than {MOST_LAYERS} layers so far")
+            } else {
+                format!("{FUEL} expressions evaluated so far, for {layers} layers")
+            };
             let wrong = Diagnostic::error("E110", self.place, "this expands without end")
-                .here(format!("{} layers so far; at most {MOST_LAYERS} are allowed", self.builder.layers.len()))
+                .here(so_far)
                 .hint("is a `repeat` count too large, or does a block use itself many times over?");
             return self.stop(wrong);
         }
@@ -254,7 +263,14 @@ impl<'a> Elaborator<'a> {
         let mut given = Vec::with_capacity(arguments.len());
         for argument in arguments {
             let value = self.eval(&argument.value, env)?;
-            given.push(Given { name: argument.name.as_ref(), value, span: argument.value.span });
+            let mut span = argument.value.span;
+            // What the prelude passes on stands where the user wrote it.
+            if span.file == self.modules.prelude()
+                && let ExprKind::Name(name) = &argument.value.kind
+            {
+                span = env.origin(name).unwrap_or(span);
+            }
+            given.push(Given { name: argument.name.as_ref(), value, span });
         }
         Ok(given)
     }
@@ -342,7 +358,7 @@ impl<'a> Elaborator<'a> {
                 );
                 return self.error("E101", span, message);
             }
-            env = env.with(&parameter.name.text, value);
+            env = env.with_parameter(&parameter.name.text, value, span);
         }
         Ok(env)
     }
@@ -494,7 +510,7 @@ impl<'a> Elaborator<'a> {
 
     fn apply_entered(&mut self, value: &Value<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
         let Value::Block(block) = value else {
-            let message = format!("a tensor is passed on to a block, this is {}", value.describe());
+            let message = format!("`->` passes a tensor on to a block, this is {}", value.describe());
             let wrong = Diagnostic::error("E101", self.place, message);
             return self.stop(match value {
                 Value::Tensor(_) => wrong.hint("`add(id, other)` or `concat(id, other)` joins it with another tensor"),
@@ -586,10 +602,30 @@ impl<'a> Elaborator<'a> {
             Err(OpError { message, hint }) => Diagnostic::error("E200", self.place, message).maybe_hint(hint),
         };
         let wrong = match input {
-            Some(x) => wrong.here(format!("the input here is {}", self.builder.graph[x].ty)),
+            Some(x) => wrong.here(format!("the input here is {}", self.builder.graph[x].ty)).note(self.lineage(x)),
             None => wrong,
         };
         self.stop(wrong)
+    }
+
+    /// How the shape of a value came about: the layers behind it that changed the shape, from the input on.
+    pub fn lineage(&self, x: NodeId) -> String {
+        let graph = &self.builder.graph;
+        let (mut at, mut way) = (x, Vec::new());
+        loop {
+            let node = &graph[at];
+            let before = node.operands.first().copied();
+            if before.is_none_or(|before| graph[before].ty != node.ty) {
+                way.push(format!("{} by `{}` at {}", node.ty, node.place.path, node.place.source));
+            }
+            match before {
+                Some(before) => at = before,
+                None => break,
+            }
+        }
+        way.truncate(LONGEST_LINEAGE);
+        way.reverse();
+        format!("the shape came about so:\n{}", way.join("\n"))
     }
 }
 

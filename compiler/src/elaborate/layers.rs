@@ -5,7 +5,8 @@ use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::parameters::{Cost, Init};
 use super::value::{Bound, Value};
-use crate::graph::{Attribute, Attributes, NodeId};
+use crate::diagnostic::Diagnostic;
+use crate::graph::{Attribute, Attributes, NodeId, TensorType};
 
 /// A whole number of at least `least`.
 fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<usize> {
@@ -16,11 +17,8 @@ fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i6
 
 fn whole(this: &mut Elaborator, name: &str, value: i64, least: i64, span: crate::diagnostic::Span) -> Outcome<usize> {
     if value < least || value > i64::from(i32::MAX) {
-        return this.error(
-            "E102",
-            span,
-            format!("`{name}` is a whole number from {least} to {}, this is {value}", i32::MAX),
-        );
+        let bound = if value < least { format!("at least {least}") } else { format!("at most {}", i32::MAX) };
+        return this.error("E102", span, format!("`{name}` is {bound}, this is {value}"));
     }
     Ok(value as usize)
 }
@@ -56,7 +54,9 @@ fn padding<'a>(
     }
     let (_, span) = bound.get("pad");
     if kernel.iter().any(|extent| extent % 2 == 0) {
-        return this.error("E102", span, format!("`pad = same` needs an odd kernel, this one is {kernel:?}"));
+        let message = format!("`pad = same` needs an odd kernel, this one is {}x{}", kernel[0], kernel[1]);
+        let wrong = Diagnostic::error("E102", this.visible(span), message);
+        return this.stop(wrong.hint("give `pad` a number, or a list of two: height and width"));
     }
     Ok([0, 1].map(|axis| (kernel[axis] - 1) / 2 * dilation[axis]))
 }
@@ -109,8 +109,14 @@ pub(super) fn conv2d<'a>(
     let pad = padding(this, bound, kernel, dilation)?;
     let groups = count(this, bound, "groups", 1)?;
     let path = this.path("conv", label.as_ref())?;
-    let inputs = channels_of(this, x);
-    if inputs % groups != 0 || c % groups != 0 {
+    let dims = this.builder.dims(x);
+    if dims.len() != 4 {
+        let message = format!("a convolution takes images, f32[N,C,H,W]; here is {}", TensorType::f32(&dims));
+        let wrong = Diagnostic::error("E200", this.place, message).note(this.lineage(x));
+        return this.stop(wrong.hint("put it before `flatten`, `global_avg_pool` and `dense`"));
+    }
+    let inputs = dims[1];
+    if !inputs.is_multiple_of(groups) || !c.is_multiple_of(groups) {
         let (_, span) = bound.get("groups");
         return this.error(
             "E102",
@@ -185,10 +191,11 @@ pub(super) fn batch_norm<'a>(
         Mode::Train => {
             let values: usize = dims.iter().product::<usize>() / c;
             if values < 2 {
-                let place = this.place;
+                let ty = TensorType::f32(&dims);
                 let message =
-                    format!("batch norm in training needs more than one value for each channel, f32{dims:?} has one");
-                return this.error("E202", place, message);
+                    format!("batch norm in training needs more than one value for each channel, {ty} has one");
+                let wrong = Diagnostic::error("E202", this.place, message);
+                return this.stop(wrong.hint("a greater batch, or batch norm before the pooling"));
             }
             let batch_mean = this.add("batch_mean", &[x, mean], Attributes::new(), &path)?;
             let batch_var = this.add("batch_var", &[x, mean], Attributes::new(), &path)?;

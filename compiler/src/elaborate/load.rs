@@ -106,16 +106,13 @@ impl Loading<'_> {
                 _ => None,
             })
             .collect();
-        for import in imports {
-            if let Some(imported) = self.import(&from, &import)
-                && self.files[module.0].aliases.insert(import.alias.text.clone(), imported).is_some()
-            {
-                let wrong = Diagnostic::error(
-                    "E120",
-                    import.alias.span,
-                    format!("two imports are called `{}`", import.alias.text),
-                );
-                self.wrong.push(wrong);
+        for (at, import) in imports.iter().enumerate() {
+            let alias = &import.alias;
+            if let Some(first) = imports[..at].iter().find(|first| first.alias.text == alias.text) {
+                let wrong = Diagnostic::error("E120", alias.span, format!("two imports are called `{}`", alias.text));
+                self.wrong.push(wrong.and(first.alias.span, "the first is here"));
+            } else if let Some(imported) = self.import(&from, import) {
+                self.files[module.0].aliases.insert(alias.text.clone(), imported);
             }
         }
     }
@@ -160,7 +157,7 @@ impl Loading<'_> {
 }
 
 /// A path relative to the directory of a file; `./` and `x/../` go, so that one file has one name.
-fn join(from: &str, path: &str) -> String {
+pub(super) fn join(from: &str, path: &str) -> String {
     let directory = from.rfind('/').map_or("", |at| &from[..=at]);
     let joined = if path.starts_with('/') { path.to_string() } else { format!("{directory}{path}") };
     let mut parts: Vec<&str> = Vec::new();

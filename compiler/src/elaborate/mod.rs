@@ -89,10 +89,13 @@ pub struct Layer {
 /// Every mistake that was found.
 pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<Elaborated, Vec<Diagnostic>> {
     let mut ast = ast.clone();
+    if let Some(model) = &options.model {
+        set::choose(sources, &mut ast, model)?;
+    }
     for (path, value) in &options.set {
         set::set(sources, &mut ast, path, value)?;
     }
-    set::complete(sources, &mut ast, options.model.as_deref())?;
+    set::complete(sources, &mut ast)?;
     let resolved = crate::syntax::format::format(&ast);
     let modules = load::load(sources, &ast)?;
     let found = resolve::resolve(&modules, sources);
@@ -179,12 +182,18 @@ impl<'a> Elaborator<'a> {
             let wrong = match models.len() {
                 0 => Diagnostic::error("E135", load::beginning(ast.file), "the file defines no model")
                     .hint("`model name { input image: f32[N, 3, 32, 32]  image -> .. -> dense(10) }`"),
-                several => Diagnostic::error(
-                    "E135",
-                    train.span,
-                    format!("the file has {several} models: {}", models.join(", ")),
-                )
-                .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
+                several => self::models(ast)
+                    .skip(1)
+                    .fold(
+                        Diagnostic::error(
+                            "E135",
+                            self::models(ast).next().expect("there are several").name.span,
+                            format!("the file has {several} models, and nothing says which is meant"),
+                        )
+                        .here("this one"),
+                        |wrong, model| wrong.and(model.name.span, "or this one"),
+                    )
+                    .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
             };
             return self.stop(wrong);
         };
@@ -223,7 +232,8 @@ impl<'a> Elaborator<'a> {
     fn model(&mut self, model: &'a ast::Model, env: Environment<'a>, batch: usize, smoothing: f64) -> Outcome<()> {
         let [input] = &model.inputs[..] else {
             let message = format!("a model has one input, `{}` has {}", model.name.text, model.inputs.len());
-            let wrong = Diagnostic::error("E136", model.name.span, message);
+            let place = model.inputs.get(1).map_or(model.name.span, |second| second.span);
+            let wrong = Diagnostic::error("E136", place, message);
             return self
                 .stop(wrong.hint("`input image: f32[N, 3, 32, 32]` is the batch of images; labels are not declared"));
         };

@@ -6,7 +6,7 @@ use super::layers;
 use super::parameters::Cost;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Attributes, NodeId};
+use crate::graph::{Attributes, NodeId, TensorType};
 
 type Apply = for<'a> fn(&mut Elaborator<'a>, &Bound<'a>, NodeId, Option<Label>) -> Outcome<NodeId>;
 
@@ -151,10 +151,16 @@ fn residual<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: 
         this.place = place;
         let (wide, narrow) = (this.builder.graph[y].ty.clone(), this.builder.graph[short].ty.clone());
         if wide != narrow {
-            let wrong = Diagnostic::error("E201", place, "the two ways of a residual have different shapes")
-                .and(this.visible(body_span), format!("the body gives {wide}"))
-                .and(this.visible(shortcut_span), format!("the shortcut gives {narrow}"))
-                .hint(projection(&wide.dims, &narrow.dims));
+            let (body_span, shortcut_span) = (this.visible(body_span), this.visible(shortcut_span));
+            let wrong = Diagnostic::error("E201", body_span, "the two ways of a residual have different shapes")
+                .here(format!("the body gives {wide}"));
+            // The place of an omitted shortcut is that of the whole residual.
+            let wrong = if shortcut_span == place {
+                wrong.and(place, format!("without a shortcut of its own the input stays {narrow}"))
+            } else {
+                wrong.and(shortcut_span, format!("the shortcut gives {narrow}"))
+            };
+            let wrong = wrong.note(this.lineage(y)).hint(projection(&wide.dims, &narrow.dims));
             return this.stop(wrong);
         }
         combine(this, "add", &[y, short], None)
@@ -221,7 +227,29 @@ fn join<'a>(
             this.targets.pop();
         }
         this.place = place;
-        combine(this, op, &joined, None)
+        let types: Vec<TensorType> = joined.iter().map(|&way| this.builder.graph[way].ty.clone()).collect();
+        let fits = |ty: &TensorType| match op {
+            "concat" => {
+                ty.rank() >= 2
+                    && ty.rank() == types[0].rank()
+                    && ty.dims[0] == types[0].dims[0]
+                    && ty.dims[2..] == types[0].dims[2..]
+            }
+            _ => *ty == types[0],
+        };
+        let Some(odd) = types.iter().position(|ty| !fits(ty)) else { return combine(this, op, &joined, None) };
+        let span = |at: usize| this.visible(bound.branches[at].1);
+        let hint = if op == "concat" {
+            "all but the channels must be equal: batch, height and width"
+        } else {
+            "the shapes must be equal: nothing is broadcast, padded or cut silently"
+        };
+        let wrong = Diagnostic::error("E201", span(odd), format!("two branches of `{op}` have shapes that do not fit"))
+            .here(format!("this gives {}", types[odd]))
+            .and(span(0), format!("this gives {}", types[0]))
+            .note(this.lineage(joined[odd]))
+            .hint(hint);
+        this.stop(wrong)
     })
 }
 

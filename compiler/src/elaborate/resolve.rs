@@ -77,13 +77,11 @@ impl<'a> Resolver<'a> {
 
     fn parameters(&mut self, parameters: &'a [ast::Parameter]) -> Vec<&'a str> {
         let mut locals = Vec::new();
-        for parameter in parameters {
-            if locals.contains(&parameter.name.text.as_str()) {
-                self.found.push(Diagnostic::error(
-                    "E107",
-                    parameter.name.span,
-                    format!("two parameters are called `{}`", parameter.name.text),
-                ));
+        for (at, parameter) in parameters.iter().enumerate() {
+            let name = &parameter.name;
+            if let Some(first) = parameters[..at].iter().find(|first| first.name.text == name.text) {
+                let wrong = Diagnostic::error("E107", name.span, format!("two parameters are called `{}`", name.text));
+                self.found.push(wrong.and(first.name.span, "the first is here"));
             }
             if let Some(kind) = &parameter.kind
                 && !Kind::NAMED.iter().any(|(name, _)| *name == kind.text)
@@ -157,6 +155,7 @@ impl<'a> Resolver<'a> {
         let wrong = Diagnostic::error("E100", span, format!("`{name}` is not defined"));
         let known = locals.iter().copied().chain(known.iter().map(String::as_str));
         let mut hint = suggestion(name, known);
+        hint.get_or_insert(format!("`let {name} = ..` or a parameter `{name}` makes it known"));
         if self.modules.alias(self.module, name).is_some() {
             hint = Some(format!("`{name}` is an import: its blocks are reached by `{name}.block`"));
         }

@@ -68,6 +68,8 @@ pub(super) struct Environment<'a> {
 struct Binding<'a> {
     name: &'a str,
     value: Value<'a>,
+    /// Where a parameter's value stands in the call.
+    origin: Option<Span>,
     next: Option<Rc<Binding<'a>>>,
 }
 
@@ -78,18 +80,37 @@ impl<'a> Environment<'a> {
 
     /// The same with one more name in front.
     pub fn with(&self, name: &'a str, value: Value<'a>) -> Self {
-        Environment { module: self.module, locals: Some(Rc::new(Binding { name, value, next: self.locals.clone() })) }
+        self.bound(name, value, None)
     }
 
-    pub fn local(&self, name: &str) -> Option<&Value<'a>> {
+    /// The same with a parameter in front, whose value stands at `origin`.
+    pub fn with_parameter(&self, name: &'a str, value: Value<'a>, origin: Span) -> Self {
+        self.bound(name, value, Some(origin))
+    }
+
+    fn bound(&self, name: &'a str, value: Value<'a>, origin: Option<Span>) -> Self {
+        let next = self.locals.clone();
+        Environment { module: self.module, locals: Some(Rc::new(Binding { name, value, origin, next })) }
+    }
+
+    fn binding(&self, name: &str) -> Option<&Binding<'a>> {
         let mut at = self.locals.as_deref();
         while let Some(binding) = at {
             if binding.name == name {
-                return Some(&binding.value);
+                return Some(binding);
             }
             at = binding.next.as_deref();
         }
         None
+    }
+
+    pub fn local(&self, name: &str) -> Option<&Value<'a>> {
+        self.binding(name).map(|binding| &binding.value)
+    }
+
+    /// Where the value of the parameter `name` stands in the call.
+    pub fn origin(&self, name: &str) -> Option<Span> {
+        self.binding(name).and_then(|binding| binding.origin)
     }
 }
 
@@ -115,10 +136,10 @@ impl<'a> Value<'a> {
     /// The value itself where it has a short spelling, else its kind.
     pub fn describe(&self) -> String {
         match self {
-            Value::Int(value) => format!("{value}"),
-            Value::Float(value) => format!("{value:?}"),
-            Value::Bool(value) => format!("{value}"),
-            Value::Text(text) => format!("{text:?}"),
+            Value::Int(value) => format!("the number {value}"),
+            Value::Float(value) => format!("the number {value:?}"),
+            Value::Bool(value) => format!("`{value}`"),
+            Value::Text(text) => format!("the text {text:?}"),
             other => other.kind().to_string(),
         }
     }
@@ -146,13 +167,16 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The kinds that a file can name.
-    pub const NAMED: [(&'static str, Kind); 6] = [
+    pub const NAMED: [(&'static str, Kind); 9] = [
         ("int", Kind::Int),
         ("float", Kind::Float),
         ("bool", Kind::Bool),
         ("text", Kind::Text),
         ("list", Kind::List),
         ("block", Kind::Block),
+        ("channels", Kind::Channels),
+        ("pair", Kind::Pair),
+        ("padding", Kind::Padding),
     ];
 
     pub fn takes(self, value: &Value) -> bool {

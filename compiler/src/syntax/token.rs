@@ -201,7 +201,7 @@ pub struct Tokens {
 /// parentheses and lists. What is no token is left out and told in the second result.
 pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
     let mut out = Tokens::default();
-    let mut problems = Vec::new();
+    let mut malformed_pieces: Vec<(Malformed, std::ops::Range<usize>)> = Vec::new();
     let mut docs = Vec::new();
     let mut brackets = Vec::new();
     let mut line_start = 0;
@@ -222,8 +222,13 @@ pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
                     Token::ListOpen if first_of_line => Token::LineListOpen,
                     other => other,
                 };
+                // A `let` outside all brackets begins an item; `syntax::parse` cuts there.
+                let goes_on = match brackets.last() {
+                    None => token != Token::Let,
+                    Some(open) => *open == Token::BraceOpen,
+                };
                 if first_of_line
-                    && matches!(brackets.last(), None | Some(Token::BraceOpen))
+                    && goes_on
                     && out.tokens.last().is_some_and(|(_, last, _)| last.ends_value())
                     && token.starts_statement()
                 {
@@ -242,13 +247,20 @@ pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
                 line_start = range.end;
                 out.tokens.push((range.start, token, range.end));
             }
-            Err(malformed) => {
-                let span = Span { file, start: range.start, end: range.end };
-                problems.push(explain(malformed, &text[range], span));
-            }
+            Err(malformed) => match malformed_pieces.last_mut() {
+                // `&&` is one mistake.
+                Some((Malformed::Unknown, last)) if malformed == Malformed::Unknown && last.end == range.start => {
+                    last.end = range.end;
+                }
+                _ => malformed_pieces.push((malformed, range)),
+            },
         }
     }
-    (out, problems)
+    let problems = malformed_pieces.into_iter().map(|(malformed, range)| {
+        let span = Span { file, start: range.start, end: range.end };
+        explain(malformed, &text[range], span)
+    });
+    (out, problems.collect())
 }
 
 fn doc_line(line: &str) -> String {
