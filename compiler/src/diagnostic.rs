@@ -1,6 +1,8 @@
 //! Mistakes in a `.rnet` file, told with file, line, column, a picture of the source and, where there is a likely
 //! remedy, a hint. Also the texts they point into.
 
+pub mod pages;
+
 use std::fmt::Write as _;
 
 /// Names one text of a [`Sources`].
@@ -122,7 +124,7 @@ pub struct Label {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// `E...` or `W...`, explained in docs/language.md.
+    /// `E...` or `W...`, explained in docs/errors.
     pub code: &'static str,
     /// One line.
     pub message: String,

@@ -3,11 +3,15 @@
 mod bench;
 mod check;
 mod dump;
+mod expand;
+mod explain;
+mod fmt;
 mod model;
 mod profile;
+mod summary;
 
 use clap::{Parser, Subcommand};
-use std::fmt;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -29,6 +33,10 @@ Examples:
 #[derive(Subcommand)]
 enum Verb {
     Check(check::Arguments),
+    Summary(summary::Arguments),
+    Fmt(fmt::Arguments),
+    Expand(expand::Arguments),
+    Explain(explain::Arguments),
     Dump(dump::Arguments),
     Bench(bench::Arguments),
     Profile(profile::Arguments),
@@ -39,7 +47,7 @@ pub struct Failure(String);
 
 impl Failure {
     /// A failure with that message; `error: ` is put before it unless it is a rendered diagnostic.
-    pub fn new(message: impl fmt::Display) -> Self {
+    pub fn new(message: impl Display) -> Self {
         Failure(format!("error: {message}"))
     }
 
@@ -56,6 +64,10 @@ pub type Outcome = Result<(), Failure>;
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Summary(arguments) => summary::run(&arguments),
+        Verb::Fmt(arguments) => fmt::run(&arguments),
+        Verb::Expand(arguments) => expand::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Profile(arguments) => profile::run(&arguments),

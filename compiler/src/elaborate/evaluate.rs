@@ -2,13 +2,16 @@
 
 use super::arithmetic;
 use super::builder::{Builder, Label};
+use super::functions;
 use super::load::Modules;
+use super::parameters::Cost;
 use super::primitive;
 use super::value::{Block, Bound, Default, Environment, Kind, Module, Parameter, Value};
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
-use crate::graph::{Attributes, NodeId};
+use crate::graph::{Attribute, Attributes, NodeId};
 use crate::ops::OpError;
-use crate::syntax::ast::{self, Argument, BinaryOperator, Expr, ExprKind, Item, Name};
+use crate::syntax::ast::{self, Argument, Assert, BinaryOperator, Expr, ExprKind, Item, Name, Statement};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// A diagnostic has been written down; what was being evaluated has no value.
@@ -41,6 +44,13 @@ pub(super) struct Elaborator<'a> {
     pub place: Span,
     /// The shapes that `auto` is to meet, innermost last.
     pub targets: Vec<Option<Vec<usize>>>,
+    /// Of what is legal and likely wrong.
+    pub warnings: Vec<Diagnostic>,
+    /// The result of every layer, with its path and place.
+    pub results: Vec<(NodeId, String, Span)>,
+    /// The file's own `let`s, evaluated once.
+    constants: HashMap<(Module, &'a str), Value<'a>>,
+    shared: usize,
     /// The blocks that are being applied, and where.
     calls: Vec<(&'a str, Span)>,
     fuel: u64,
@@ -64,6 +74,10 @@ impl<'a> Elaborator<'a> {
             memory,
             place,
             targets: Vec::new(),
+            warnings: Vec::new(),
+            results: Vec::new(),
+            constants: HashMap::new(),
+            shared: 0,
             calls: Vec::new(),
             fuel: FUEL,
             depth: 0,
@@ -178,11 +192,58 @@ impl<'a> Elaborator<'a> {
     /// `let`s, then the result.
     pub fn body(&mut self, body: &'a ast::Body, env: &Environment<'a>) -> Outcome<Value<'a>> {
         let mut env = env.clone();
-        for binding in &body.lets {
-            let value = self.eval(&binding.value, &env)?;
-            env = env.with(&binding.name.text, value);
+        for statement in &body.statements {
+            match statement {
+                Statement::Let(binding) => {
+                    let value = self.eval(&binding.value, &env)?;
+                    env = env.with(&binding.name.text, value);
+                }
+                Statement::Assert(assertion) => self.assert(assertion, &env)?,
+            }
         }
         self.eval(&body.result, &env)
+    }
+
+    /// Stops where the condition does not hold; a comparison shows what it compared.
+    pub fn assert(&mut self, assertion: &'a Assert, env: &Environment<'a>) -> Outcome<()> {
+        let condition = &assertion.condition;
+        if self.truth(condition, env)? {
+            return Ok(());
+        }
+        let message = assertion.message.clone().unwrap_or_else(|| "an assertion does not hold".to_string());
+        let mut wrong = Diagnostic::error("E150", self.visible(condition.span), message);
+        if let ExprKind::Binary(operator, left, right) = &condition.ungrouped().kind
+            && !matches!(operator, BinaryOperator::And | BinaryOperator::Or)
+        {
+            let (left, right) = (self.eval(left, env)?, self.eval(right, env)?);
+            wrong = wrong.here(format!("not true: {} {} {}", left.spelling(), operator.spelling(), right.spelling()));
+        }
+        self.stop(wrong)
+    }
+
+    /// Writes a warning down, once for each place.
+    pub fn warn(&mut self, code: &'static str, message: impl Into<String>, hint: &str) {
+        let known = |known: &Diagnostic| known.code == code && known.span() == Some(self.place);
+        if !self.warnings.iter().any(known) {
+            self.warnings.push(Diagnostic::warning(code, self.place, message).hint(hint));
+        }
+    }
+
+    /// Enters a layer into the table.
+    pub fn layer(&mut self, path: &str, op: &str, result: NodeId, cost: Cost) {
+        self.results.push((result, path.to_string(), self.place));
+        self.builder.layer(path, op, result, cost);
+    }
+
+    /// The name of the bias that was just added to the result of a convolution or dense layer.
+    pub fn bias(&self, x: NodeId) -> Option<String> {
+        let graph = &self.builder.graph;
+        let [_, wide] = graph[x].operands[..] else { return None };
+        let [bias] = graph[wide].operands[..] else { return None };
+        match graph[bias].attributes.get("name") {
+            Some(Attribute::Text(name)) if graph[bias].op.name() == "parameter" => Some(name.clone()),
+            _ => None,
+        }
     }
 
     fn truth(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<bool> {
@@ -224,6 +285,9 @@ impl<'a> Elaborator<'a> {
         if let Some(primitive) = primitive::find(name) {
             return Ok(Value::block(Block::Primitive(primitive, None)));
         }
+        if let Some(function) = functions::find(name) {
+            return Ok(Value::Function(function));
+        }
         if name == "same" {
             return Ok(Value::Same);
         }
@@ -237,7 +301,15 @@ impl<'a> Elaborator<'a> {
     fn item(&mut self, module: Module, name: &str) -> Outcome<Option<Value<'a>>> {
         match self.modules.item(module, name) {
             Some(Item::Block(block)) => Ok(Some(Value::block(Block::Defined(block, module, None)))),
-            Some(Item::Let(binding)) => self.eval(&binding.value, &Environment::of(module)).map(Some),
+            Some(Item::Let(binding)) => {
+                let key = (module, binding.name.text.as_str());
+                if let Some(value) = self.constants.get(&key) {
+                    return Ok(Some(value.clone()));
+                }
+                let value = self.eval(&binding.value, &Environment::of(module))?;
+                self.constants.insert(key, value.clone());
+                Ok(Some(value))
+            }
             _ => Ok(None),
         }
     }
@@ -284,10 +356,27 @@ impl<'a> Elaborator<'a> {
     ) -> Outcome<Value<'a>> {
         let value = self.eval(callee, env)?;
         let given = self.given(arguments, env)?;
-        let Value::Block(block) = &value else {
-            return self.error("E101", callee.span, format!("only blocks are called, this is {}", value.kind()));
+        let block = match &value {
+            Value::Block(block) => block,
+            Value::Function(function) => {
+                if let Some(name) = given.iter().find_map(|argument| argument.name) {
+                    let message = format!("`{}` takes its arguments by position: {}", function.name, function.form);
+                    return self.error("E104", name.span, message);
+                }
+                let arguments: Vec<(Value, Span)> = given.into_iter().map(|given| (given.value, given.span)).collect();
+                return (function.apply)(self, function, &arguments, span);
+            }
+            other => {
+                let message = format!("only blocks and functions are called, this is {}", other.describe());
+                return self.error("E101", callee.span, message);
+            }
         };
         match &**block {
+            Block::Primitive(primitive, None) if primitive.name == "shared" => {
+                let bound = self.bind(primitive.name, primitive.parameters, primitive.variadic, given, span)?;
+                self.shared += 1;
+                Ok(Value::block(Block::Shared(self.shared, bound.get("body").0.clone())))
+            }
             Block::Primitive(primitive, None) => {
                 let bound = self.bind(primitive.name, primitive.parameters, primitive.variadic, given, span)?;
                 let tensors: Option<Vec<NodeId>> = bound.branches.iter().map(|(branch, _)| tensor(branch)).collect();
@@ -342,7 +431,8 @@ impl<'a> Elaborator<'a> {
                 (None, None) => {
                     let message = format!("the {what} `{owner}` needs the argument `{}`", parameter.name.text);
                     let wrong = Diagnostic::error("E103", self.visible(span), message)
-                        .and(parameter.name.span, "this parameter has no default");
+                        .and(parameter.name.span, "this parameter has no default")
+                        .hint(format!("give it here, `{} = ..`, or the parameter a default", parameter.name.text));
                     return self.stop(wrong);
                 }
             };
@@ -433,7 +523,8 @@ impl<'a> Elaborator<'a> {
                     None => {
                         let message =
                             format!("`{owner}` needs the argument `{}`: {}", parameter.name, parameter.kind.wanted());
-                        return self.error("E103", span, message);
+                        let wrong = Diagnostic::error("E103", self.visible(span), message);
+                        return self.stop(wrong.hint(format!("give it here: `{} = ..`", parameter.name)));
                     }
                 },
             };
@@ -563,6 +654,12 @@ impl<'a> Elaborator<'a> {
                     let value = this.eval(body, env)?;
                     this.apply(&value, x, Some(inner))
                 })
+            }
+            Block::Shared(id, body) => {
+                let label = self.builder.begin_shared(*id, label);
+                let result = self.apply(body, x, label);
+                self.builder.end_shared();
+                result
             }
             Block::Annotated(value, annotations) => {
                 let outer = self.builder.annotations;

@@ -143,7 +143,7 @@ pub(super) fn conv2d<'a>(
         parameters: weights + if bias { c as u64 } else { 0 },
         multiply_adds: weights * (dims[2] * dims[3]) as u64,
     };
-    this.builder.layer(&path, "conv2d", result, cost);
+    this.layer(&path, "conv2d", result, cost);
     Ok(result)
 }
 
@@ -163,7 +163,7 @@ pub(super) fn dense<'a>(
     let result = if bias { biased(this, &path, y, inputs)? } else { y };
     let weights = (c * inputs) as u64;
     let cost = Cost { parameters: weights + if bias { c as u64 } else { 0 }, multiply_adds: weights };
-    this.builder.layer(&path, "dense", result, cost);
+    this.layer(&path, "dense", result, cost);
     Ok(result)
 }
 
@@ -178,6 +178,13 @@ pub(super) fn batch_norm<'a>(
     let (eps, momentum) = (number(this, bound, "eps", 0.0, 1.0)?, number(this, bound, "momentum", 0.0, 1.0)?);
     let path = this.path("bn", label.as_ref())?;
     let dims = this.builder.dims(x);
+    if let Some(bias) = this.bias(x) {
+        this.warn(
+            "W010",
+            format!("`{bias}` is a bias before batch norm, which takes it away"),
+            "leave `bias` out: batch norm has one of its own",
+        );
+    }
     let c = channels_of(this, x);
     let gamma = parameter(this, &path, "weight", &[c], Init::Constant(1.0), [c, c])?;
     let beta = parameter(this, &path, "bias", &[c], Init::Constant(0.0), [c, c])?;
@@ -205,7 +212,7 @@ pub(super) fn batch_norm<'a>(
             y
         }
     };
-    this.builder.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
+    this.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
     Ok(result)
 }
 
@@ -226,11 +233,14 @@ fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64
 fn plain(this: &mut Elaborator, op: &str, x: NodeId, attributes: Attributes, label: Option<&Label>) -> Outcome<NodeId> {
     let path = this.path(op, label)?;
     let result = this.add(op, &[x], attributes, &path)?;
-    this.builder.layer(&path, op, result, Cost::default());
+    this.layer(&path, op, result, Cost::default());
     Ok(result)
 }
 
 pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    if this.builder.graph[x].op.name() == "relu" {
+        this.warn("W013", "`relu` of `relu` changes nothing", "leave one of them out");
+    }
     plain(this, "relu", x, Attributes::new(), label.as_ref())
 }
 
@@ -307,7 +317,7 @@ pub(super) fn dropout<'a>(
             this.add("dropout", &[x, seed], attributes, &path)?
         }
     };
-    this.builder.layer(&path, "dropout", result, Cost::default());
+    this.layer(&path, "dropout", result, Cost::default());
     Ok(result)
 }
 

@@ -86,9 +86,18 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     layer("auto", &[Parameter::new("otherwise", Kind::Block, Default::Needed)], auto),
     layer(
         "repeat",
-        &[Parameter::new("n", Kind::Int, Default::Needed), Parameter::new("body", Kind::Block, Default::Needed)],
+        &[
+            Parameter::new("n", Kind::Int, Default::Needed),
+            Parameter::new("body", Kind::Block, Default::Needed),
+            Parameter::new("name", Kind::Text, Default::Text("")),
+            Parameter::new("from", Kind::Int, Default::Int(0)),
+        ],
         repeat,
     ),
+    layer("sequential", &[Parameter::new("body", Kind::Block, Default::Needed)], sequential),
+    layer("shared", &[Parameter::new("body", Kind::Block, Default::Needed)], |_, _, _, _| {
+        panic!("elaborate: `shared` is a value of its own once it has been called")
+    }),
     layer("id", &[], |_, _, x, _| Ok(x)),
 ];
 
@@ -102,7 +111,8 @@ pub(super) fn identity() -> &'static Primitive {
     find("id").expect("`id` is a primitive")
 }
 
-/// `repeat(n, b)`: b, n times, one after the other; `repeat(n, i => b)` tells each its number from 0.
+/// `repeat(n, b, name = "", from = 0)`: b, n times, one after the other; `repeat(n, i => b)` tells each its number from 0. Each is
+/// called by `name` and a number that counts from `from`.
 fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
     let ((Value::Int(count), span), (body, _)) = (bound.get("n"), bound.get("body")) else {
         unreachable!("n is a whole number")
@@ -110,9 +120,19 @@ fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Op
     if *count < 0 {
         return this.error("E102", span, format!("`repeat` takes a count of at least 0, this is {count}"));
     }
-    let path = this.path("repeat", label.as_ref())?;
+    let ((Value::Text(name), name_span), (Value::Int(from), _)) = (bound.get("name"), bound.get("from")) else {
+        unreachable!("a text and a whole number")
+    };
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return this.error("E102", name_span, format!("a name is made of letters, digits and `_`, this is {name:?}"));
+    }
     let place = this.place;
-    this.builder.open(path);
+    // Where layers are numbered through, repetition is no level of names.
+    let numbered_through = this.builder.sequential() && label.is_none();
+    if !numbered_through {
+        let path = this.path("repeat", label.as_ref())?;
+        this.builder.open(path);
+    }
     let mut x = x;
     for at in 0..*count {
         this.place = place;
@@ -123,10 +143,22 @@ fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Op
             },
             other => other.clone(),
         };
-        x = this.apply(&each, x, Some(Label { name: at.to_string(), span: place }))?;
+        let label = Label { name: format!("{name}{}", from.saturating_add(at)), span: place };
+        x = this.apply(&each, x, (!numbered_through).then_some(label))?;
     }
-    this.builder.close();
+    if !numbered_through {
+        this.builder.close();
+    }
     Ok(x)
+}
+
+/// `sequential(b)`: b, whose layers without a label are numbered through from 0, whatever their kind.
+fn sequential<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let path = this.path("sequential", label.as_ref())?;
+    this.builder.open_sequential(path);
+    let y = this.apply(&bound.get("body").0.clone(), x, None)?;
+    this.builder.close();
+    Ok(y)
 }
 
 /// One way of a combinator: a block applied to its input, or a tensor as it is.
@@ -269,6 +301,6 @@ pub(super) fn combine(this: &mut Elaborator, op: &str, tensors: &[NodeId], label
         }
         sum
     };
-    this.builder.layer(&path, op, result, Cost::default());
+    this.layer(&path, op, result, Cost::default());
     Ok(result)
 }

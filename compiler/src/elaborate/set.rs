@@ -1,8 +1,8 @@
 //! `--set path=value`, and the keys that a file leaves out: changes of the syntax tree before anything is evaluated.
 
 use super::constructor::{self, Constructor, LOSSES, OPTIMIZERS, SCHEDULES, SOURCES};
-use super::sections::{DATA_KEYS, TRAIN_DEFAULTS, TRAIN_KEYS};
-use crate::diagnostic::{Diagnostic, Sources, suggestion};
+use super::sections::{DATA_KEYS, TRAIN_DEFAULTS, TRAIN_KEYS, sections};
+use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::syntax::ast::{Argument, Ast, Entry, Expr, ExprKind, Item, Model, Name, Parameter, Section, SectionKind};
 use crate::syntax::{parse, parse_value};
 
@@ -27,6 +27,10 @@ pub(super) fn set(sources: &mut Sources, ast: &mut Ast, path: &str, value: &str)
         ["model", argument] => inner(sources, ast, SectionKind::Train, None, "model", argument, value, path),
         ["data", name] => entry(ast, SectionKind::Data, None, name, value, path),
         ["data", name, argument] => inner(sources, ast, SectionKind::Data, None, name, argument, value, path),
+        [train, name] if names_train(ast, train) => entry(ast, SectionKind::Train, None, &key(name), value, path),
+        [train, name, argument] if names_train(ast, train) => {
+            inner(sources, ast, SectionKind::Train, None, &key(name), argument, value, path)
+        }
         [section, name] if has_section(ast, section) => entry(ast, SectionKind::Data, Some(section), name, value, path),
         [section, name, argument] if has_section(ast, section) => {
             inner(sources, ast, SectionKind::Data, Some(section), name, argument, value, path)
@@ -62,10 +66,17 @@ fn default(ast: &mut Ast, owner: &str, name: &str, value: Expr, path: &str) -> C
     Err(wrong(format!("--set {path}: `{owner}` has no parameter `{name}`"), hint))
 }
 
+fn has_name(section: &Section, name: &str) -> bool {
+    section.name.as_ref().is_some_and(|known| known.text == name)
+}
+
 fn has_section(ast: &Ast, name: &str) -> bool {
-    ast.items.iter().any(
-        |item| matches!(item, Item::Section(section) if section.name.as_ref().is_some_and(|known| known.text == name)),
-    )
+    sections(ast, SectionKind::Data).into_iter().any(|section| has_name(section, name))
+}
+
+/// Whether that is the name of the train section, of which only the chosen one is left.
+fn names_train(ast: &Ast, name: &str) -> bool {
+    sections(ast, SectionKind::Train).into_iter().any(|section| has_name(section, name))
 }
 
 fn binding(ast: &mut Ast, name: &str, value: Expr, path: &str) -> Change {
@@ -288,6 +299,51 @@ fn called(expr: &mut Expr) -> &mut ExprKind {
         *expr = Expr::new(ExprKind::Call(Box::new(expr.clone()), Vec::new()), expr.span);
     }
     &mut expr.kind
+}
+
+/// `--train name`: leaves of the train sections the one of that name; without a choice the one without a name, or the only one.
+///
+/// # Errors
+/// When there is none of that name, or several and nothing says which.
+pub(super) fn choose_train(ast: &mut Ast, name: Option<&str>) -> Change {
+    let trains = sections(ast, SectionKind::Train);
+    let names: Vec<&str> =
+        trains.iter().filter_map(|train| train.name.as_ref()).map(|name| name.text.as_str()).collect();
+    let chosen: Vec<Span> = match name {
+        Some(name) => trains.iter().filter(|train| has_name(train, name)).map(|train| train.span).collect(),
+        None if trains.len() == 1 => vec![trains[0].span],
+        None => trains.iter().filter(|train| train.name.is_none()).map(|train| train.span).collect(),
+    };
+    match (&chosen[..], name) {
+        ([], Some(name)) => {
+            let hint = suggestion(name, names);
+            return Err(wrong(format!("--train {name}: the file has no train section of that name"), hint));
+        }
+        ([], None) if !trains.is_empty() => {
+            let first = Diagnostic::error(
+                "E133",
+                trains[0].span,
+                "the file has several train sections, and nothing says which is meant",
+            );
+            let all = trains[1..].iter().fold(first.here("this one"), |all, train| all.and(train.span, "or this one"));
+            return Err(vec![
+                all.hint("`--train NAME` says which; the one without a name is used where nothing is said"),
+            ]);
+        }
+        ([first, second, ..], _) => {
+            let twice = Diagnostic::error("E133", *second, "two train sections of one name");
+            return Err(vec![
+                twice.and(*first, "the first is here").hint("`train name { .. }` gives it a name of its own"),
+            ]);
+        }
+        _ => {}
+    }
+    let chosen = chosen.first().copied();
+    ast.items.retain(|item| match item {
+        Item::Section(section) => section.kind != SectionKind::Train || Some(section.span) == chosen,
+        _ => true,
+    });
+    Ok(())
 }
 
 /// `--model name`: makes `train` name that model, unless it does already.

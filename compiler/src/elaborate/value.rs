@@ -5,6 +5,7 @@ use crate::graph::NodeId;
 use crate::syntax::ast::{self, Expr, Name};
 use std::rc::Rc;
 
+use super::functions::Function;
 use super::primitive::Primitive;
 
 /// The value of an expression.
@@ -19,6 +20,8 @@ pub(super) enum Value<'a> {
     Same,
     Tensor(NodeId),
     Block(Rc<Block<'a>>),
+    /// A function of numbers, lists and shapes.
+    Function(&'static Function),
 }
 
 /// A function from tensor to tensor, applied when a tensor arrives.
@@ -33,6 +36,8 @@ pub(super) enum Block<'a> {
     Lambda(&'a Name, &'a Expr, Environment<'a>),
     /// `name: body`
     Label(&'a Name, &'a Expr, Environment<'a>),
+    /// `shared(body)`: one set of weights for every use; the number tells shared blocks apart.
+    Shared(usize, Value<'a>),
     /// `body @name(..)`
     Annotated(Value<'a>, super::parameters::Annotations),
 }
@@ -130,6 +135,7 @@ impl<'a> Value<'a> {
             Value::Same => "the word `same`",
             Value::Tensor(_) => "a tensor",
             Value::Block(_) => "a block",
+            Value::Function(_) => "a function",
         }
     }
 
@@ -140,6 +146,21 @@ impl<'a> Value<'a> {
             Value::Float(value) => format!("the number {value:?}"),
             Value::Bool(value) => format!("`{value}`"),
             Value::Text(text) => format!("the text {text:?}"),
+            other => other.kind().to_string(),
+        }
+    }
+
+    /// As it would be written, where that is possible.
+    pub fn spelling(&self) -> String {
+        match self {
+            Value::Int(value) => value.to_string(),
+            Value::Float(value) => format!("{value:?}"),
+            Value::Bool(value) => value.to_string(),
+            Value::Text(text) => format!("{text:?}"),
+            Value::List(items) => {
+                let items: Vec<String> = items.iter().map(Value::spelling).collect();
+                format!("[{}]", items.join(", "))
+            }
             other => other.kind().to_string(),
         }
     }

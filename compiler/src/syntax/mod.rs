@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod format;
+pub mod tidy;
 pub mod token;
 
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
@@ -220,7 +221,6 @@ fn unexpected(token: &Spanned, expected: &[String], slice: &[Spanned], context: 
         (Some(Token::Name(_) | Token::Close | Token::ListClose), Token::Name(_) | Token::LineOpen) => {
             wrong.hint("`->` passes a tensor on to the next layer, a comma parts arguments")
         }
-        (Some(Token::Train), Token::Name(_)) => wrong.hint("the train section has no name: `train { .. }`"),
         (Some(Token::Data), Token::BraceOpen) => wrong.hint("a data section has a name: `data digits { .. }`"),
         (
             _,
@@ -231,7 +231,8 @@ fn unexpected(token: &Spanned, expected: &[String], slice: &[Spanned], context: 
             | Token::Input
             | Token::Data
             | Token::Train
-            | Token::Let,
+            | Token::Let
+            | Token::Assert,
         ) => wrong.hint("this word is a keyword and names nothing else"),
         _ => wrong,
     };
@@ -348,6 +349,7 @@ fn fixed_spelling(token: &Token) -> &'static str {
         Token::Data => "data",
         Token::Train => "train",
         Token::Let => "let",
+        Token::Assert => "assert",
         Token::If => "if",
         Token::Else => "else",
         Token::True => "true",

@@ -29,6 +29,8 @@ pub enum Token {
     Train,
     #[token("let")]
     Let,
+    #[token("assert")]
+    Assert,
     #[token("if")]
     If,
     #[token("else")]
@@ -112,7 +114,7 @@ pub enum Token {
 
 impl Token {
     /// Whether a value may end with this token.
-    fn ends_value(&self) -> bool {
+    pub(super) fn ends_value(&self) -> bool {
         matches!(
             self,
             Token::Close
@@ -128,10 +130,11 @@ impl Token {
     }
 
     /// Whether, as the first token of a line, this one begins something new instead of going on with the line above.
-    fn starts_statement(&self) -> bool {
+    pub(super) fn starts_statement(&self) -> bool {
         matches!(
             self,
             Token::Let
+                | Token::Assert
                 | Token::If
                 | Token::Not
                 | Token::LineOpen
@@ -270,7 +273,8 @@ fn doc_line(line: &str) -> String {
 fn explain(malformed: Malformed, piece: &str, span: Span) -> Diagnostic {
     match malformed {
         Malformed::OutOfRange => Diagnostic::error("E004", span, format!("the number {piece} is out of range"))
-            .note("whole numbers have 64 bits with sign, others are IEEE 754 binary64"),
+            .note("whole numbers have 64 bits with sign, others are IEEE 754 binary64")
+            .hint("write a smaller number; `1e20` is a real one"),
         Malformed::Escape => Diagnostic::error("E002", span, "unknown escape in a text")
             .hint("a text knows the escapes \\\\, \\\" and \\n"),
         Malformed::Unknown if piece.starts_with('"') => Diagnostic::error("E002", span, "a text without its end")
