@@ -2,6 +2,7 @@
 //! documentation are lost.
 
 use super::ast::*;
+use super::tidy;
 use std::fmt::Write as _;
 
 /// Longest line that a chain or an argument list may make before it is broken.
@@ -23,7 +24,7 @@ pub fn format(ast: &Ast) -> String {
         format_item(&mut out, item);
         previous = Some(item);
     }
-    out
+    tidy::lay_out(&out)
 }
 
 fn format_item(out: &mut String, item: &Item) {
@@ -180,7 +181,7 @@ fn expr(value: &Expr) -> String {
         ExprKind::Binary(operator, left, right) => {
             // Products stand close, as in `4*c + 1`.
             let space = match operator {
-                BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Remainder => "",
+                BinaryOperator::Multiply => "",
                 _ => " ",
             };
             format!("{}{space}{}{space}{}", expr(left), operator.spelling(), expr(right))

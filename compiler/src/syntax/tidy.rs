@@ -70,7 +70,12 @@ fn closes(token: &Token) -> bool {
 /// What keeps the text from being parsed: only a correct text has a layout.
 pub fn tidy(sources: &Sources, file: FileId) -> Result<String, Vec<Diagnostic>> {
     parse(sources, file)?;
-    Ok(lay_out(&pieces(sources.text(file))))
+    Ok(lay_out(sources.text(file)))
+}
+
+/// Lays out a text that parses.
+pub(super) fn lay_out(text: &str) -> String {
+    set(&pieces(text))
 }
 
 fn pieces(text: &str) -> Vec<Piece<'_>> {
@@ -112,7 +117,7 @@ impl Page {
     }
 }
 
-fn lay_out(pieces: &[Piece]) -> String {
+fn set(pieces: &[Piece]) -> String {
     let mut page = Page { out: String::new(), column: 0, indent: 0 };
     let outermost = Frame { open: None, inner: 0, outer: 0, arrow: None, fresh: true, assign: None };
     let mut frames = vec![outermost];
@@ -215,7 +220,7 @@ fn keys(pieces: &[Piece]) -> Option<usize> {
 /// Whether a space parts two tokens of one line.
 fn spaced(before: Option<&Token>, sign: bool, token: &Token) -> bool {
     let Some(before) = before else { return false };
-    let tight = |token: &Token| matches!(token, Token::Star | Token::Slash | Token::Percent | Token::Dot);
+    let tight = |token: &Token| matches!(token, Token::Star | Token::Dot);
     let after_nothing = sign || tight(before) || matches!(before, Token::Open | Token::ListOpen | Token::At);
     let no_space_before = tight(token) || matches!(token, Token::Comma | Token::Semicolon | Token::Colon);
     let call = matches!(token, Token::Open | Token::ListOpen) && before.ends_value() && *before != Token::BraceClose;
