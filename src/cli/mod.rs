@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod diff;
 mod dump;
 mod expand;
 mod explain;
@@ -37,6 +38,7 @@ enum Verb {
     Fmt(fmt::Arguments),
     Expand(expand::Arguments),
     Explain(explain::Arguments),
+    Diff(diff::Arguments),
     Dump(dump::Arguments),
     Bench(bench::Arguments),
     Profile(profile::Arguments),
@@ -68,6 +70,7 @@ pub fn run() -> ExitCode {
         Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Expand(arguments) => expand::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Profile(arguments) => profile::run(&arguments),

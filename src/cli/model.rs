@@ -60,6 +60,11 @@ impl OptionalArguments {
 }
 
 impl Arguments {
+    /// A file as it is.
+    pub fn of(file: &Path) -> Self {
+        Arguments { file: file.to_path_buf(), options: Changes::default() }
+    }
+
     /// Parses and elaborates the file.
     pub fn elaborate(&self, mode: Mode, batch: Option<usize>) -> Result<Elaborated, Failure> {
         self.elaborate_with(mode, batch, &[])

@@ -6,6 +6,7 @@
 mod arithmetic;
 mod builder;
 mod constructor;
+pub mod difference;
 mod evaluate;
 mod functions;
 mod inline;

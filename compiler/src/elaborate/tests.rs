@@ -4,6 +4,7 @@ use super::*;
 use crate::graph::verify;
 use rnet_runtime::config::{Length, Schedule, Source, Transform};
 
+mod difference;
 mod language;
 mod zoo;
 
