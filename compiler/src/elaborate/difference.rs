@@ -2,7 +2,7 @@
 
 use super::{Elaborated, Layer};
 use crate::graph::{Attribute, Graph, NodeId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 /// One difference between a first and a second network.
@@ -152,14 +152,14 @@ fn layers(a: &[Row], b: &[Row], pairs: &[(usize, usize)]) -> Vec<Difference> {
     for &(i, j) in pairs.iter().chain([&(a.len(), b.len())]) {
         // Between two pairs: what has the same name has changed, the rest was removed or added.
         let mut added: Vec<usize> = (next_b..j).collect();
-        for gone in next_a..i {
-            match added.iter().position(|&new| a[gone].path == b[new].path) {
+        for (gone, row) in a.iter().enumerate().take(i).skip(next_a) {
+            match added.iter().position(|&new| row.path == b[new].path) {
                 Some(at) => {
                     let new = added.remove(at);
                     twins.insert(gone, new);
-                    found.push(Difference::Changed(a[gone].path.clone(), changes(&a[gone], &b[new])));
+                    found.push(Difference::Changed(row.path.clone(), changes(row, &b[new])));
                 }
-                None => found.push(Difference::Removed(a[gone].path.clone(), a[gone].what.clone())),
+                None => found.push(Difference::Removed(row.path.clone(), row.what.clone())),
             }
         }
         found.extend(added.into_iter().map(|new| Difference::Added(b[new].path.clone(), b[new].what.clone())));
@@ -169,7 +169,7 @@ fn layers(a: &[Row], b: &[Row], pairs: &[(usize, usize)]) -> Vec<Difference> {
         (next_a, next_b) = (i + 1, j + 1);
     }
     // A new layer in a row of layers is no new wiring of the one behind it: only what both have can be read otherwise.
-    let known: std::collections::HashSet<usize> = twins.values().copied().collect();
+    let known: HashSet<usize> = twins.values().copied().collect();
     for (&i, &j) in twins.iter().collect::<BTreeMap<_, _>>() {
         let old = &a[i].reads;
         let all_known = old.iter().flatten().all(|from| twins.contains_key(from))
@@ -188,10 +188,16 @@ fn layers(a: &[Row], b: &[Row], pairs: &[(usize, usize)]) -> Vec<Difference> {
 }
 
 fn changes(a: &Row, b: &Row) -> Vec<(String, String, String)> {
-    let keys: std::collections::BTreeSet<&String> = a.properties.keys().chain(b.properties.keys()).collect();
+    let keys: BTreeSet<&String> = a.properties.keys().chain(b.properties.keys()).collect();
     let value = |row: &Row, key: &String| row.properties.get(key).map_or("none", String::as_str).to_string();
     let pairs = keys.into_iter().map(|key| (key.clone(), value(a, key), value(b, key)));
-    pairs.filter(|(_, first, second)| first != second).collect()
+    let differ: Vec<_> = pairs.filter(|(_, first, second)| first != second).collect();
+    // How wide a tensor starts follows from its extents.
+    let resized = |key: &str| {
+        let tensor = key.strip_suffix(".init_value").map(|tensor| format!("{tensor}.dims"));
+        tensor.is_some_and(|dims| differ.iter().any(|(key, ..)| *key == dims))
+    };
+    differ.iter().filter(|(key, ..)| !resized(key)).cloned().collect()
 }
 
 /// The keys of data and training that differ.

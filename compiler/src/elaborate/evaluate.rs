@@ -1,15 +1,14 @@
-//! Evaluation: expressions to values, and blocks applied to tensors.
+//! Evaluation: expressions to values.
 
+use super::arguments::Given;
 use super::arithmetic;
-use super::builder::{Builder, Label};
+use super::builder::Builder;
 use super::functions;
 use super::load::Modules;
-use super::parameters::Cost;
 use super::primitive;
-use super::value::{Block, Bound, Default, Environment, Kind, Module, Parameter, Value};
+use super::value::{Block, Environment, Module, Value};
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
-use crate::graph::{Attribute, Attributes, NodeId};
-use crate::ops::OpError;
+use crate::graph::NodeId;
 use crate::syntax::ast::{self, Argument, Assert, BinaryOperator, Expr, ExprKind, Item, Name, Statement};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,9 +27,6 @@ const MOST_LAYERS: usize = 100_000;
 
 /// Evaluations and applications inside one another: as deep as the smallest stack (2 MiB) allows.
 const DEEPEST: usize = 300;
-
-/// Layers in the story of a shape.
-const LONGEST_LINEAGE: usize = 6;
 
 /// The state of one elaboration.
 pub(super) struct Elaborator<'a> {
@@ -52,16 +48,9 @@ pub(super) struct Elaborator<'a> {
     constants: HashMap<(Module, &'a str), Value<'a>>,
     shared: usize,
     /// The blocks that are being applied, and where.
-    calls: Vec<(&'a str, Span)>,
+    pub calls: Vec<(&'a str, Span)>,
     fuel: u64,
-    depth: usize,
-}
-
-/// An evaluated argument.
-pub(super) struct Given<'a> {
-    pub name: Option<&'a Name>,
-    pub value: Value<'a>,
-    pub span: Span,
+    pub depth: usize,
 }
 
 impl<'a> Elaborator<'a> {
@@ -108,7 +97,8 @@ impl<'a> Elaborator<'a> {
         self.place = self.visible(span);
     }
 
-    fn enter(&mut self) -> Outcome<()> {
+    /// One evaluation or application begins; `depth` is taken back when it has succeeded.
+    pub fn enter(&mut self) -> Outcome<()> {
         self.fuel = self.fuel.saturating_sub(1);
         if self.fuel == 0 || self.builder.layers.len() > MOST_LAYERS {
             let layers = self.builder.layers.len();
@@ -229,23 +219,6 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    /// Enters a layer into the table.
-    pub fn layer(&mut self, path: &str, op: &str, result: NodeId, cost: Cost) {
-        self.results.push((result, path.to_string(), self.place));
-        self.builder.layer(path, op, result, cost);
-    }
-
-    /// The name of the bias that was just added to the result of a convolution or dense layer.
-    pub fn bias(&self, x: NodeId) -> Option<String> {
-        let graph = &self.builder.graph;
-        let [_, wide] = graph[x].operands[..] else { return None };
-        let [bias] = graph[wide].operands[..] else { return None };
-        match graph[bias].attributes.get("name") {
-            Some(Attribute::Text(name)) if graph[bias].op.name() == "parameter" => Some(name.clone()),
-            _ => None,
-        }
-    }
-
     fn truth(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<bool> {
         match self.eval(expr, env)? {
             Value::Bool(truth) => Ok(truth),
@@ -331,22 +304,6 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    pub fn given(&mut self, arguments: &'a [Argument], env: &Environment<'a>) -> Outcome<Vec<Given<'a>>> {
-        let mut given = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            let value = self.eval(&argument.value, env)?;
-            let mut span = argument.value.span;
-            // What the prelude passes on stands where the user wrote it.
-            if span.file == self.modules.prelude()
-                && let ExprKind::Name(name) = &argument.value.kind
-            {
-                span = env.origin(name).unwrap_or(span);
-            }
-            given.push(Given { name: argument.name.as_ref(), value, span });
-        }
-        Ok(given)
-    }
-
     fn call(
         &mut self,
         span: Span,
@@ -398,331 +355,6 @@ impl<'a> Elaborator<'a> {
             },
             _ => self.error("E101", callee.span, "this block has its arguments already"),
         }
-    }
-
-    /// Arguments of a block that a file defines: the environment of its body.
-    fn bind_definition(
-        &mut self,
-        block: &'a ast::Block,
-        module: Module,
-        given: Vec<Given<'a>>,
-        span: Span,
-    ) -> Outcome<Environment<'a>> {
-        let env = Environment::of(module);
-        self.bind_parameters("block", &block.name.text, &block.parameters, env, given, span)
-    }
-
-    /// Arguments of a block or model that a file defines.
-    pub fn bind_parameters(
-        &mut self,
-        what: &str,
-        owner: &str,
-        parameters: &'a [ast::Parameter],
-        mut env: Environment<'a>,
-        given: Vec<Given<'a>>,
-        span: Span,
-    ) -> Outcome<Environment<'a>> {
-        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
-        let mut slots = self.distribute(&format!("the {what} `{owner}`"), &names, given)?;
-        for (parameter, slot) in parameters.iter().zip(&mut slots) {
-            let (value, span) = match (slot.take(), &parameter.default) {
-                (Some((value, span)), _) => (value, span),
-                (None, Some(default)) => (self.eval(default, &env)?, span),
-                (None, None) => {
-                    let message = format!("the {what} `{owner}` needs the argument `{}`", parameter.name.text);
-                    let wrong = Diagnostic::error("E103", self.visible(span), message)
-                        .and(parameter.name.span, "this parameter has no default")
-                        .hint(format!("give it here, `{} = ..`, or the parameter a default", parameter.name.text));
-                    return self.stop(wrong);
-                }
-            };
-            if let Some(kind) = &parameter.kind
-                && let Some((_, kind)) = Kind::NAMED.iter().find(|(name, _)| *name == kind.text)
-                && !kind.takes(&value)
-            {
-                let message = format!(
-                    "`{}` of the {what} `{owner}` is {}, this is {}",
-                    parameter.name.text,
-                    kind.wanted(),
-                    value.describe()
-                );
-                return self.error("E101", span, message);
-            }
-            env = env.with_parameter(&parameter.name.text, value, span);
-        }
-        Ok(env)
-    }
-
-    /// Arguments to the parameters that they are for, by position and by keyword.
-    fn distribute(
-        &mut self,
-        owner: &str,
-        names: &[&str],
-        given: Vec<Given<'a>>,
-    ) -> Outcome<Vec<Option<(Value<'a>, Span)>>> {
-        let mut slots: Vec<Option<(Value, Span)>> = names.iter().map(|_| None).collect();
-        let mut next = 0;
-        for argument in given {
-            let at = match argument.name {
-                Some(name) => match names.iter().position(|known| *known == name.text) {
-                    Some(at) => at,
-                    None => {
-                        let wrong = Diagnostic::error(
-                            "E104",
-                            self.visible(name.span),
-                            format!("{owner} has no parameter `{}`", name.text),
-                        );
-                        return self.stop(wrong.maybe_hint(suggestion(&name.text, names.iter().copied())));
-                    }
-                },
-                None => {
-                    next += 1;
-                    next - 1
-                }
-            };
-            if at >= names.len() {
-                let takes = match names {
-                    [] => "none".to_string(),
-                    _ => format!("at most {}: {}", names.len(), names.join(", ")),
-                };
-                return self.error("E103", argument.span, format!("too many arguments: {owner} takes {takes}"));
-            }
-            if slots[at].is_some() {
-                return self.error("E103", argument.span, format!("`{}` of {owner} is set twice", names[at]));
-            }
-            slots[at] = Some((argument.value, argument.span));
-        }
-        Ok(slots)
-    }
-
-    /// Arguments of a primitive or a constructor.
-    pub fn bind(
-        &mut self,
-        owner: &'static str,
-        parameters: &'static [Parameter],
-        variadic: bool,
-        given: Vec<Given<'a>>,
-        span: Span,
-    ) -> Outcome<Bound<'a>> {
-        let (branches, given) =
-            if variadic { given.into_iter().partition(|one| one.name.is_none()) } else { (Vec::new(), given) };
-        for branch in &branches {
-            if !Kind::Branch.takes(&branch.value) {
-                let message = format!("`{owner}` takes blocks and tensors, this is {}", branch.value.describe());
-                return self.error("E101", branch.span, message);
-            }
-        }
-        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
-        let slots = self.distribute(&format!("`{owner}`"), &names, given)?;
-        let mut named = Vec::with_capacity(parameters.len());
-        for (parameter, slot) in parameters.iter().zip(slots) {
-            let (value, span) = match slot {
-                Some(given) => given,
-                None => match parameter.default.value() {
-                    Some(value) => (value, span),
-                    None => {
-                        let message =
-                            format!("`{owner}` needs the argument `{}`: {}", parameter.name, parameter.kind.wanted());
-                        let wrong = Diagnostic::error("E103", self.visible(span), message);
-                        return self.stop(wrong.hint(format!("give it here: `{} = ..`", parameter.name)));
-                    }
-                },
-            };
-            // A default may be of a kind that no argument has: `stride` of a pool, where omitted, is its kernel.
-            if !parameter.kind.takes(&value)
-                && !matches!((&value, parameter.default), (Value::List(_), Default::Nothing))
-            {
-                let message = format!(
-                    "`{}` of `{owner}` is {}, this is {}",
-                    parameter.name,
-                    parameter.kind.wanted(),
-                    value.describe()
-                );
-                return self.error("E101", span, message);
-            }
-            named.push((parameter.name, value, span));
-        }
-        Ok(Bound { named, branches: branches.into_iter().map(|branch| (branch.value, branch.span)).collect() })
-    }
-
-    /// A tensor passed through steps, left to right.
-    fn steps(&mut self, steps: &'a [Expr], env: &Environment<'a>, mut x: NodeId) -> Outcome<NodeId> {
-        for step in steps {
-            self.at(step.span);
-            let value = self.eval(step, env)?;
-            self.at(step.span);
-            x = self.apply(&value, x, None)?;
-        }
-        Ok(x)
-    }
-
-    /// The steps of a parenthesised chain, which a label numbers: `downsample.0`, `downsample.1`.
-    fn numbered(&mut self, steps: &'a [Expr], env: &Environment<'a>, mut x: NodeId) -> Outcome<NodeId> {
-        for (at, step) in steps.iter().enumerate() {
-            self.at(step.span);
-            let value = self.eval(step, env)?;
-            self.at(step.span);
-            x = self.apply(&value, x, Some(Label { name: at.to_string(), span: step.span }))?;
-        }
-        Ok(x)
-    }
-
-    /// Runs `inside` with names below the label, if there is one.
-    pub fn scoped<T>(&mut self, label: Option<&Label>, inside: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
-        match label {
-            None => inside(self),
-            Some(label) => {
-                let path = self.path("", Some(label))?;
-                self.builder.open(path);
-                let result = inside(self);
-                self.builder.close();
-                result
-            }
-        }
-    }
-
-    /// The path of a layer; see [`Builder::path`].
-    pub fn path(&mut self, kind: &str, label: Option<&Label>) -> Outcome<String> {
-        let place = label.map_or(self.place, |label| self.visible(label.span));
-        self.builder.path(kind, label, place).or_else(|(path, first)| {
-            let wrong = Diagnostic::error("E105", place, format!("two layers are called `{path}`"));
-            let wrong = if first == place { wrong } else { wrong.and(first, "the first is here") };
-            self.stop(wrong.hint("labels make names: `-> name: layer`"))
-        })
-    }
-
-    /// A block applied to a tensor. A label names the layer that it comes to, or stands in front of the names of several.
-    pub fn apply(&mut self, value: &Value<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-        self.enter()?;
-        let result = self.apply_entered(value, x, label);
-        self.depth -= 1;
-        result
-    }
-
-    fn apply_entered(&mut self, value: &Value<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-        let Value::Block(block) = value else {
-            let message = format!("`->` passes a tensor on to a block, this is {}", value.describe());
-            let wrong = Diagnostic::error("E101", self.place, message);
-            return self.stop(match value {
-                Value::Tensor(_) => wrong.hint("`add(id, other)` or `concat(id, other)` joins it with another tensor"),
-                _ => wrong,
-            });
-        };
-        match &**block {
-            Block::Primitive(primitive, bound) => match bound {
-                Some(bound) => (primitive.apply)(self, bound, x, label),
-                None => {
-                    let place = self.place;
-                    let bound =
-                        self.bind(primitive.name, primitive.parameters, primitive.variadic, Vec::new(), place)?;
-                    (primitive.apply)(self, &bound, x, label)
-                }
-            },
-            Block::Defined(definition, module, env) => {
-                let place = self.place;
-                let env = match env {
-                    Some(env) => env.clone(),
-                    None => self.bind_definition(definition, *module, Vec::new(), place)?,
-                };
-                let shown = *module != Modules::PRELUDE;
-                if shown {
-                    self.calls.push((&definition.name.text, place));
-                }
-                self.at(definition.body.span);
-                let value = self.eval(&definition.body, &env)?;
-                let result = self.apply(&value, x, label)?;
-                if shown {
-                    self.calls.pop();
-                }
-                self.place = place;
-                Ok(result)
-            }
-            Block::Chain(steps, env) => self.scoped(label.as_ref(), |this| this.steps(steps, env, x)),
-            Block::Lambda(name, body, env) => {
-                let env = env.with(&name.text, Value::Tensor(x));
-                self.scoped(label.as_ref(), |this| match this.eval(body, &env)? {
-                    Value::Tensor(y) => Ok(y),
-                    value => this.apply(&value, x, None),
-                })
-            }
-            Block::Label(name, body, env) => {
-                let inner = Label { name: name.text.clone(), span: name.span };
-                self.scoped(label.as_ref(), |this| {
-                    if let (ExprKind::Group(_), ExprKind::Chain(steps)) = (&body.kind, &body.ungrouped().kind) {
-                        return this.scoped(Some(&inner), |this| this.numbered(steps, env, x));
-                    }
-                    let value = this.eval(body, env)?;
-                    this.apply(&value, x, Some(inner))
-                })
-            }
-            Block::Shared(id, body) => {
-                let label = self.builder.begin_shared(*id, label);
-                let result = self.apply(body, x, label);
-                self.builder.end_shared();
-                result
-            }
-            Block::Annotated(value, annotations) => {
-                let outer = self.builder.annotations;
-                self.builder.annotations = annotations.over(outer);
-                let result = self.apply(value, x, label);
-                self.builder.annotations = outer;
-                result
-            }
-        }
-    }
-
-    /// Adds a node of the layer `path`, at the present place.
-    pub fn add(&mut self, op: &str, operands: &[NodeId], attributes: Attributes, path: &str) -> Outcome<NodeId> {
-        self.builder.source = self.sources.place(self.place);
-        let added = self.builder.add(op, operands, attributes, path);
-        self.checked(added, operands.first().copied())
-    }
-
-    /// A node, or a diagnostic of what was wrong with it.
-    pub fn checked(&mut self, added: Result<NodeId, OpError>, input: Option<NodeId>) -> Outcome<NodeId> {
-        let wrong = match added {
-            Ok(node) => {
-                let ty = &self.builder.graph[node].ty;
-                // Every element has four bytes, and `infer` allows 2^40 elements at most.
-                let bytes = ty.len() as u64 * 4;
-                if bytes <= self.memory {
-                    return Ok(node);
-                }
-                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-                Diagnostic::error(
-                    "E203",
-                    self.place,
-                    format!("{ty} takes {:.1} GiB, this machine has {:.1}", gib(bytes), gib(self.memory)),
-                )
-                .hint("a smaller batch (`--set train.batch=..`) or fewer channels")
-            }
-            Err(OpError { message, hint }) => Diagnostic::error("E200", self.place, message).maybe_hint(hint),
-        };
-        let wrong = match input {
-            Some(x) => wrong.here(format!("the input here is {}", self.builder.graph[x].ty)).note(self.lineage(x)),
-            None => wrong,
-        };
-        self.stop(wrong)
-    }
-
-    /// How the shape of a value came about: the layers behind it that changed the shape, from the input on.
-    pub fn lineage(&self, x: NodeId) -> String {
-        let graph = &self.builder.graph;
-        let (mut at, mut way) = (x, Vec::new());
-        loop {
-            let node = &graph[at];
-            let before = node.operands.first().copied();
-            if before.is_none_or(|before| graph[before].ty != node.ty) {
-                way.push(format!("{} by `{}` at {}", node.ty, node.place.path, node.place.source));
-            }
-            match before {
-                Some(before) => at = before,
-                None => break,
-            }
-        }
-        way.truncate(LONGEST_LINEAGE);
-        way.reverse();
-        format!("the shape came about so:\n{}", way.join("\n"))
     }
 }
 

@@ -3,6 +3,8 @@
 //! A block is a function from tensor to tensor that is applied when a tensor arrives; numbers, lists and blocks are evaluated as they
 //! are met. Weights are named by paths: a label, else the kind of layer with a count; `repeat` adds an index.
 
+mod apply;
+mod arguments;
 mod arithmetic;
 mod builder;
 mod constructor;
@@ -12,6 +14,7 @@ mod functions;
 mod inline;
 mod layers;
 mod load;
+mod nodes;
 mod parameters;
 mod primitive;
 mod resolve;

@@ -80,8 +80,11 @@ fn resnet50_is_short() {
     assert!(text.lines().count() < 30);
 }
 
+/// Name and extents.
+type Tensor = (&'static str, &'static [usize]);
+
 /// Tensors by torchvision's names and extents, a few of each network: the first, the last, and those that are easily miscounted.
-const TORCHVISION: &[(&str, &[(&str, &[usize])])] = &[
+const TORCHVISION: &[(&str, &[Tensor])] = &[
     (
         "alexnet",
         &[
