@@ -2,14 +2,20 @@
 
 mod bench;
 mod check;
+mod data;
 mod diff;
 mod dump;
+mod eval;
 mod expand;
 mod explain;
 mod fmt;
+mod grad;
+mod init;
 mod model;
 mod profile;
+mod run_directory;
 mod summary;
+mod train;
 
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
@@ -33,6 +39,8 @@ Examples:
 
 #[derive(Subcommand)]
 enum Verb {
+    Train(train::Arguments),
+    Eval(eval::Arguments),
     Check(check::Arguments),
     Summary(summary::Arguments),
     Fmt(fmt::Arguments),
@@ -40,6 +48,8 @@ enum Verb {
     Explain(explain::Arguments),
     Diff(diff::Arguments),
     Dump(dump::Arguments),
+    Init(init::Arguments),
+    Grad(grad::Arguments),
     Bench(bench::Arguments),
     Profile(profile::Arguments),
 }
@@ -64,19 +74,24 @@ pub type Outcome = Result<(), Failure>;
 
 /// Runs the verb that the command line names.
 pub fn run() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let outcome = match Cli::parse().verb {
-        Verb::Check(arguments) => check::run(&arguments),
-        Verb::Summary(arguments) => summary::run(&arguments),
-        Verb::Fmt(arguments) => fmt::run(&arguments),
-        Verb::Expand(arguments) => expand::run(&arguments),
-        Verb::Explain(arguments) => explain::run(&arguments),
-        Verb::Diff(arguments) => diff::run(&arguments),
-        Verb::Dump(arguments) => dump::run(&arguments),
-        Verb::Bench(arguments) => bench::run(&arguments),
-        Verb::Profile(arguments) => profile::run(&arguments),
+        Verb::Train(arguments) => train::run(&arguments),
+        Verb::Eval(arguments) => eval::run(&arguments).map(done),
+        Verb::Init(arguments) => init::run(&arguments).map(done),
+        Verb::Grad(arguments) => grad::run(&arguments).map(done),
+        Verb::Check(arguments) => check::run(&arguments).map(done),
+        Verb::Summary(arguments) => summary::run(&arguments).map(done),
+        Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
+        Verb::Expand(arguments) => expand::run(&arguments).map(done),
+        Verb::Explain(arguments) => explain::run(&arguments).map(done),
+        Verb::Diff(arguments) => diff::run(&arguments).map(done),
+        Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Profile(arguments) => profile::run(&arguments).map(done),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure(message)) => {
             // Nothing is left to be done where even standard error is closed.
             let _ = writeln!(std::io::stderr(), "{}", message.trim_end());
