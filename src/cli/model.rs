@@ -4,6 +4,7 @@ use super::Failure;
 use rnet_compiler::compile::{self, Observer};
 use rnet_compiler::diagnostic::{Diagnostic, Sources};
 use rnet_compiler::elaborate::{self, Elaborated, Options};
+use rnet_compiler::lower::nest::Algorithm;
 use rnet_compiler::{passes, syntax};
 use rnet_runtime::program::{Program, Storage};
 use rnet_runtime::{jit, machine};
@@ -137,7 +138,15 @@ pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &m
 
 fn lower(graph: rnet_compiler::graph::Graph, observe: &mut Observer) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::program(graph, &*isa, observe))
+    Ok(compile::program_with(graph, algorithm()?, &*isa, observe))
+}
+
+/// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else whichever way is faster.
+fn algorithm() -> Result<Algorithm, Failure> {
+    let Some(name) = std::env::var_os("RNET_CONVOLUTION") else { return Ok(Algorithm::default()) };
+    let name = name.to_string_lossy();
+    Algorithm::named(&name)
+        .ok_or_else(|| Failure::new(format!("RNET_CONVOLUTION={name}: there are {}", Algorithm::NAMES.join(", "))))
 }
 
 fn differentiated(model: &Elaborated, observe: &mut Observer) -> Result<rnet_compiler::graph::Graph, Failure> {
