@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
             found = Some(text());
         }
     };
-    let file = arguments.model.required()?;
+    let file = arguments.model.required("rnet dump FILE --after STAGE")?;
     model::walk(&file, arguments.mode, arguments.batch, &mut observe)?;
     let text = found.ok_or_else(|| {
         Failure::new(format!("the stage `{}` is not part of a graph that evaluates", arguments.after))

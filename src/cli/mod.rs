@@ -2,9 +2,15 @@
 
 mod bench;
 mod check;
+mod data;
 mod dump;
+mod eval;
+mod grad;
+mod init;
 mod model;
 mod profile;
+mod run_directory;
+mod train;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -28,8 +34,12 @@ Examples:
 
 #[derive(Subcommand)]
 enum Verb {
+    Train(train::Arguments),
+    Eval(eval::Arguments),
     Check(check::Arguments),
     Dump(dump::Arguments),
+    Init(init::Arguments),
+    Grad(grad::Arguments),
     Bench(bench::Arguments),
     Profile(profile::Arguments),
 }
@@ -54,14 +64,19 @@ pub type Outcome = Result<(), Failure>;
 
 /// Runs the verb that the command line names.
 pub fn run() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let outcome = match Cli::parse().verb {
-        Verb::Check(arguments) => check::run(&arguments),
-        Verb::Dump(arguments) => dump::run(&arguments),
-        Verb::Bench(arguments) => bench::run(&arguments),
-        Verb::Profile(arguments) => profile::run(&arguments),
+        Verb::Train(arguments) => train::run(&arguments),
+        Verb::Eval(arguments) => eval::run(&arguments).map(done),
+        Verb::Init(arguments) => init::run(&arguments).map(done),
+        Verb::Grad(arguments) => grad::run(&arguments).map(done),
+        Verb::Check(arguments) => check::run(&arguments).map(done),
+        Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Profile(arguments) => profile::run(&arguments).map(done),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure(message)) => {
             // Nothing is left to be done where even standard error is closed.
             let _ = writeln!(std::io::stderr(), "{}", message.trim_end());

@@ -7,7 +7,8 @@ use rnet_compiler::elaborate::{self, Elaborated, Options};
 use rnet_compiler::lower::nest::Algorithm;
 use rnet_compiler::{passes, syntax};
 use rnet_runtime::program::{Program, Storage};
-use rnet_runtime::{jit, machine};
+use rnet_runtime::state::State;
+use rnet_runtime::{jit, machine, tensors, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -49,15 +50,29 @@ pub enum Mode {
 }
 
 impl OptionalArguments {
-    /// The arguments, with the file that has to be there.
-    pub fn required(&self) -> Result<Arguments, Failure> {
-        let file =
-            self.file.clone().ok_or_else(|| Failure::new("a model file is needed: rnet dump FILE --after STAGE"))?;
+    /// Whether a file is named, or anything that changes one.
+    pub fn is_given(&self) -> bool {
+        self.file.is_some() || self.options.model.is_some() || !self.options.set.is_empty()
+    }
+
+    /// The arguments, with the file that has to be there; `usage` shows how to name it.
+    pub fn required(&self, usage: &str) -> Result<Arguments, Failure> {
+        let file = self.file.clone().ok_or_else(|| Failure::new(format!("a model file is needed: {usage}")))?;
         Ok(Arguments { file, options: self.options.clone() })
     }
 }
 
 impl Arguments {
+    /// A file as it is.
+    pub fn of(file: PathBuf) -> Arguments {
+        Arguments { file, options: Changes::default() }
+    }
+
+    /// The file's name without its ending.
+    pub fn stem(&self) -> &str {
+        self.file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("run")
+    }
+
     /// Parses and elaborates the file.
     pub fn elaborate(&self, mode: Mode, batch: Option<usize>) -> Result<Elaborated, Failure> {
         self.elaborate_with(mode, batch, &[])
@@ -129,10 +144,7 @@ pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &m
     observe("ast", &|| syntax::format::format(&ast));
     let model = arguments.elaborate(mode, batch)?;
     observe("graph", &|| model.graph.to_string());
-    match mode {
-        Mode::Train => training_program(&model, observe)?,
-        Mode::Eval => evaluation_program(&model, observe)?,
-    };
+    program(&model, mode, observe)?;
     Ok(())
 }
 
@@ -156,8 +168,11 @@ fn differentiated(model: &Elaborated, observe: &mut Observer) -> Result<rnet_com
     Ok(graph)
 }
 
-/// The whole training step.
-pub fn training_program(model: &Elaborated, observe: &mut Observer) -> Result<Program, Failure> {
+/// The whole training step, or the forward pass, of a model that was elaborated in that mode.
+pub fn program(model: &Elaborated, mode: Mode, observe: &mut Observer) -> Result<Program, Failure> {
+    if mode == Mode::Eval {
+        return lower(model.graph.clone(), observe);
+    }
     let mut graph = differentiated(model, observe)?;
     passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
     observe("optimizer", &|| graph.to_string());
@@ -169,14 +184,11 @@ pub fn gradient_program(model: &Elaborated) -> Result<Program, Failure> {
     lower(differentiated(model, &mut |_, _| ())?, &mut |_, _| ())
 }
 
-/// The forward pass of a model that was elaborated for evaluation.
-pub fn evaluation_program(model: &Elaborated, observe: &mut Observer) -> Result<Program, Failure> {
-    lower(model.graph.clone(), observe)
-}
-
-/// The forward pass, for the sake of its state tensors.
-pub fn forward_program(model: &Elaborated) -> Result<Program, Failure> {
-    evaluation_program(model, &mut |_, _| ())
+/// Fills the state from a file of weights.
+pub fn load(state: &mut State, path: &Path) -> Result<(), Failure> {
+    let tensors = tensors::read(path).map_err(Failure::new)?;
+    let loaded = weights::load(state, &tensors, weights::Extent::Weights);
+    loaded.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 /// Names and extents of a program's outputs.

@@ -5,6 +5,7 @@
 
 mod arithmetic;
 mod builder;
+mod bundle;
 mod constructor;
 mod evaluate;
 mod layers;
@@ -62,8 +63,9 @@ pub struct Elaborated {
     pub data: Option<DataConfig>,
     /// The train section.
     pub train: TrainConfig,
-    /// The file with every setting and default written out; it compiles to the same.
-    pub resolved: String,
+    /// The file with every setting and default written out, and the files that it imports: names and texts, the file itself
+    /// first. Side by side in a directory they compile to the same.
+    pub resolved: Vec<(String, String)>,
 }
 
 /// One row of the table of layers.
@@ -93,8 +95,8 @@ pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<
         set::set(sources, &mut ast, path, value)?;
     }
     set::complete(sources, &mut ast, options.model.as_deref())?;
-    let resolved = crate::syntax::format::format(&ast);
     let modules = load::load(sources, &ast)?;
+    let resolved = bundle::bundle(&modules, |module| sources.name(modules.ast(module).file).to_string());
     let found = resolve::resolve(&modules, sources);
     if !found.is_empty() {
         return Err(found);

@@ -1,0 +1,302 @@
+//! Checkpoints: everything that training needs to go on, to the bit.
+//!
+//! A checkpoint is a safetensors file with all state tensors and, written after it, a manifest that carries its length and
+//! SHA-256 and the position in the run. Random numbers and the order of the data are functions of seed and step, so the step
+//! is all there is to know of them. A checkpoint counts only if its manifest does and the file agrees with it.
+
+use crate::durable::{self, TEMPORARY, WriteError};
+use crate::metrics::Meter;
+use crate::state::State;
+use crate::tensors;
+use crate::weights::{self, Extent, MisfitError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The version of the manifest.
+const FORMAT: u32 = 1;
+
+/// Where a run is.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Steps done.
+    pub step: u64,
+    /// What was added up since the last line of `metrics.jsonl`.
+    pub meter: Meter,
+    /// The best test accuracy so far, and the step after which it was measured.
+    pub best: Option<(f64, u64)>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    seed: u64,
+    position: Position,
+    file: String,
+    bytes: u64,
+    sha256: String,
+}
+
+/// A manifest as it is on disk: its own text can be damaged too.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    manifest: String,
+    sha256: String,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// There is no checkpoint, or none that is whole.
+    #[error("{}: there is no whole checkpoint{}", directory.display(), damaged(damage))]
+    None {
+        /// Where checkpoints were looked for.
+        directory: PathBuf,
+        /// What is wrong with those that are there.
+        damage: Vec<String>,
+    },
+    /// The checkpoint belongs to another model or another seed.
+    #[error("{}: {reason}", path.display())]
+    Other {
+        /// The checkpoint.
+        path: PathBuf,
+        /// How it differs.
+        reason: String,
+    },
+    /// The system refuses.
+    #[error("{}: cannot be read: {source}", path.display())]
+    System {
+        /// What cannot be read.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+fn damaged(damage: &[String]) -> String {
+    damage.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// The checkpoints of one run.
+pub struct Checkpoints {
+    directory: PathBuf,
+    /// How many of the newest are kept, beside the best.
+    keep: usize,
+    seed: u64,
+}
+
+impl Checkpoints {
+    /// The checkpoints in a directory, which is created where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn open(directory: &Path, keep: usize, seed: u64) -> Result<Checkpoints, WriteError> {
+        fs::create_dir_all(directory).map_err(|source| WriteError { path: directory.to_path_buf(), source })?;
+        Ok(Checkpoints { directory: directory.to_path_buf(), keep: keep.max(1), seed })
+    }
+
+    fn manifest(&self, step: u64) -> PathBuf {
+        self.directory.join(format!("step-{step:012}.json"))
+    }
+
+    /// Writes a checkpoint, then removes those that are neither among the newest nor the best.
+    ///
+    /// # Errors
+    /// When the system refuses; the checkpoints before are untouched.
+    pub fn write(&self, state: &State, position: &Position) -> Result<(), WriteError> {
+        let file = format!("step-{:012}.safetensors", position.step);
+        let bytes = tensors::serialize(&weights::tensors(state, Extent::All));
+        durable::write(&self.directory.join(&file), &bytes)?;
+        let manifest = Manifest {
+            format: FORMAT,
+            seed: self.seed,
+            position: *position,
+            file,
+            bytes: bytes.len() as u64,
+            sha256: digest(&bytes),
+        };
+        let manifest = json(&manifest);
+        let sealed = Sealed { sha256: digest(manifest.as_bytes()), manifest };
+        durable::write(&self.manifest(position.step), json(&sealed).as_bytes())?;
+        self.sweep(position);
+        Ok(())
+    }
+
+    /// The steps of all manifests, newest first.
+    fn steps(&self) -> io::Result<Vec<u64>> {
+        let mut steps: Vec<u64> = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name();
+            let step: Option<u64> =
+                name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".json")?.parse().ok());
+            steps.extend(step);
+        }
+        steps.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(steps)
+    }
+
+    /// Removes old checkpoints, manifest first, and what killed runs left behind. What cannot be removed stays: that
+    /// costs space, no work.
+    fn sweep(&self, position: &Position) {
+        let Ok(steps) = self.steps() else { return };
+        let kept = |step: u64| {
+            steps.iter().take(self.keep).any(|&newest| newest == step)
+                || position.best.is_some_and(|(_, best)| best == step)
+        };
+        for &step in steps.iter().filter(|&&step| !kept(step)) {
+            let _ = fs::remove_file(self.manifest(step));
+        }
+        let Ok(entries) = fs::read_dir(&self.directory) else { return };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let is_temporary = path.to_string_lossy().ends_with(TEMPORARY);
+            let is_orphan =
+                path.extension().is_some_and(|end| end == "safetensors") && !path.with_extension("json").exists();
+            if is_temporary || is_orphan {
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+
+    /// Fills the state from the newest whole checkpoint and returns where the run is, and what was wrong with newer ones.
+    ///
+    /// # Errors
+    /// When there is none, or it belongs to something else; the state is then unchanged.
+    pub fn resume(&self, state: &mut State) -> Result<(Position, Vec<String>), ResumeError> {
+        let system = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| ResumeError::System { path, source }
+        };
+        let mut damage = Vec::new();
+        for step in self.steps().map_err(system(&self.directory))? {
+            let path = self.manifest(step);
+            match self.read(&path) {
+                Ok((manifest, _)) if manifest.seed != self.seed => {
+                    let reason = format!("the run's seed is {}, not {}", manifest.seed, self.seed);
+                    return Err(ResumeError::Other { path, reason });
+                }
+                Ok((manifest, tensors)) => {
+                    weights::load(state, &tensors, Extent::All).map_err(|error: MisfitError| ResumeError::Other {
+                        path: self.directory.join(&manifest.file),
+                        reason: error.to_string(),
+                    })?;
+                    return Ok((manifest.position, damage));
+                }
+                Err(reason) => damage.push(format!("{}: {reason}", path.display())),
+            }
+        }
+        Err(ResumeError::None { directory: self.directory.clone(), damage })
+    }
+
+    fn read(&self, path: &Path) -> Result<(Manifest, tensors::Tensors), String> {
+        let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let sealed: Sealed = serde_json::from_str(&text).map_err(|error| format!("no manifest: {error}"))?;
+        if digest(sealed.manifest.as_bytes()) != sealed.sha256 {
+            return Err("the manifest's checksum is wrong".to_string());
+        }
+        let manifest: Manifest = serde_json::from_str(&sealed.manifest).map_err(|error| error.to_string())?;
+        if manifest.format != FORMAT {
+            return Err(format!("it has format {}, this version reads {FORMAT}", manifest.format));
+        }
+        let file = self.directory.join(&manifest.file);
+        let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        if bytes.len() as u64 != manifest.bytes || digest(&bytes) != manifest.sha256 {
+            return Err(format!("{}: length or checksum is wrong", file.display()));
+        }
+        let tensors = tensors::parse(&file, &bytes).map_err(|error| error.to_string())?;
+        Ok((manifest, tensors))
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| panic!("checkpoint: {error}"))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Init, StateKind, StateSpec};
+
+    fn state(seed: u64, dims: &[usize]) -> State {
+        let layout = (0..dims.len()).collect();
+        let kind = StateKind::Parameter;
+        State::new(
+            &[StateSpec { kind, name: "w".to_string(), dims: dims.to_vec(), layout, init: Init::Normal(1.0) }],
+            seed,
+        )
+    }
+
+    fn at(step: u64, best: Option<(f64, u64)>) -> Position {
+        Position { step, meter: Meter { loss: 0.1 + 0.2, correct: 3.0, images: 7 }, best }
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn the_newest_and_the_best_are_kept_and_orphans_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(directory.path(), 2, 1).unwrap();
+        fs::write(directory.path().join("step-000000000009.safetensors"), b"orphan").unwrap();
+        fs::write(directory.path().join("step-000000000009.json.part"), b"torn").unwrap();
+        for step in 1..=5 {
+            checkpoints.write(&state(step, &[3]), &at(step, Some((0.5, step.min(2))))).unwrap();
+        }
+        let expected: Vec<String> = [2, 4, 5]
+            .iter()
+            .flat_map(|step| ["json", "safetensors"].map(|end| format!("step-{step:012}.{end}")))
+            .collect();
+        assert_eq!(names(directory.path()), expected);
+        let mut resumed = state(0, &[3]);
+        let (position, damage) = checkpoints.resume(&mut resumed).unwrap();
+        assert_eq!((position, damage.len()), (at(5, Some((0.5, 2))), 0));
+        assert_eq!(resumed.physical(0), state(5, &[3]).physical(0));
+    }
+
+    /// Whatever single thing is damaged, the one before is found, and the damage is told.
+    #[test]
+    fn a_damaged_checkpoint_is_passed_over() {
+        for file in ["step-000000000002.json", "step-000000000002.safetensors"] {
+            let directory = tempfile::tempdir().unwrap();
+            let checkpoints = Checkpoints::open(directory.path(), 2, 1).unwrap();
+            (1..=2).for_each(|step| checkpoints.write(&state(step, &[3]), &at(step, None)).unwrap());
+            let path = directory.path().join(file);
+            let whole = fs::read(&path).unwrap();
+            for place in 0..whole.len() {
+                let mut bytes = whole.clone();
+                bytes[place] ^= 1;
+                for bytes in [&bytes[..], &whole[..place]] {
+                    fs::write(&path, bytes).unwrap();
+                    let mut resumed = state(0, &[3]);
+                    let (position, damage) = checkpoints.resume(&mut resumed).unwrap();
+                    assert_eq!((position.step, damage.len()), (1, 1), "{file} at {place}");
+                }
+            }
+            fs::remove_file(&path).unwrap();
+            assert_eq!(checkpoints.resume(&mut state(0, &[3])).unwrap().0.step, 1);
+        }
+    }
+
+    #[test]
+    fn another_run_s_checkpoint_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(directory.path(), 2, 1).unwrap();
+        let none = checkpoints.resume(&mut state(0, &[3])).unwrap_err().to_string();
+        assert!(none.contains("there is no whole checkpoint"), "{none}");
+        checkpoints.write(&state(1, &[3]), &at(1, None)).unwrap();
+        let shape = checkpoints.resume(&mut state(0, &[4])).unwrap_err().to_string();
+        assert!(shape.contains("`w` has extents [3], the model's has [4]"), "{shape}");
+        let other = Checkpoints::open(directory.path(), 2, 2).unwrap();
+        let seed = other.resume(&mut state(0, &[3])).unwrap_err().to_string();
+        assert!(seed.contains("the run's seed is 1, not 2"), "{seed}");
+    }
+}

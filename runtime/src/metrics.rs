@@ -1,0 +1,140 @@
+//! `metrics.jsonl`: what a run has measured, one JSON object a line.
+
+use crate::durable::{self, WriteError};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What was measured on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Training images, augmented, while the weights move.
+    Train,
+    /// All test images.
+    Test,
+}
+
+/// One line.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// What was measured on.
+    pub split: Split,
+    /// The epoch, from 1, that the newest step belongs to.
+    pub epoch: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Mean over the images: of a `train` line over those since the line before.
+    pub loss: f64,
+    /// The share of images whose class was the most likely one, 0 to 1.
+    pub top1: f64,
+    /// Images a second, from wall-clock time.
+    pub images_per_s: f64,
+    /// The learning rate of the newest step.
+    pub lr: f64,
+}
+
+/// Loss and hits, added up over batches. Its bits depend on the batches alone.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Meter {
+    /// Losses times images.
+    pub loss: f64,
+    /// Images whose class was the most likely one.
+    pub correct: f64,
+    /// Images.
+    pub images: u64,
+}
+
+impl Meter {
+    /// Adds a batch of which the mean loss is known.
+    pub fn add(&mut self, loss: f32, correct: f32, images: usize) {
+        self.loss += f64::from(loss) * images as f64;
+        self.correct += f64::from(correct);
+        self.images += images as u64;
+    }
+
+    /// The mean loss.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss / self.images.max(1) as f64
+    }
+
+    /// The share of hits.
+    pub fn top1(&self) -> f64 {
+        self.correct / self.images.max(1) as f64
+    }
+}
+
+/// The file, open at its end.
+pub struct MetricsLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsLog {
+    /// Opens the file of a run that has done `steps` steps: lines of later steps, and one that was cut off, go. Creates it
+    /// where it is missing.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn open(path: &Path, steps: u64) -> Result<MetricsLog, WriteError> {
+        let failed = |source| WriteError { path: path.to_path_buf(), source };
+        if path.exists() {
+            let text = fs::read_to_string(path).map_err(failed)?;
+            let kept: String = text
+                .lines()
+                .filter(|line| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step <= steps))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            if kept != text {
+                durable::write(path, kept.as_bytes())?;
+            }
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+        Ok(MetricsLog { path: path.to_path_buf(), file })
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn add(&mut self, record: &Record) -> Result<(), WriteError> {
+        let line = serde_json::to_string(record).unwrap_or_else(|error| panic!("metrics: {error}"));
+        let written = self.file.write_all(format!("{line}\n").as_bytes());
+        written.map_err(|source| WriteError { path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(step: u64) -> Record {
+        Record { split: Split::Train, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1 }
+    }
+
+    #[test]
+    fn a_resumed_log_forgets_what_comes_again_and_what_was_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metrics.jsonl");
+        let mut log = MetricsLog::open(&path, 0).unwrap();
+        (1..=4).for_each(|step| log.add(&record(step)).unwrap());
+        drop(log);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 9]).unwrap();
+        let mut log = MetricsLog::open(&path, 2).unwrap();
+        log.add(&record(3)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let steps: Vec<u64> = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap().step).collect();
+        assert_eq!(steps, [1, 2, 3]);
+        assert!(text.starts_with(r#"{"split":"train","epoch":1,"step":1,"loss":2.5,"top1":0.25,"images_per_s":10.0"#));
+    }
+
+    #[test]
+    fn a_meter_weighs_batches_by_their_images() {
+        let mut meter = Meter::default();
+        meter.add(1.0, 2.0, 3);
+        meter.add(5.0, 1.0, 1);
+        assert_eq!((meter.mean_loss(), meter.top1(), meter.images), (2.0, 0.75, 4));
+    }
+}

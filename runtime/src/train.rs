@@ -1,0 +1,276 @@
+//! The training loop, and the pass over the test set.
+
+use crate::checkpoint::Position;
+use crate::config::TrainConfig;
+use crate::data::{Batch, Dataset, Loader, Order, Pipeline};
+use crate::executable::{Executable, ExecutableError};
+use crate::metrics::{Meter, Record, Split};
+use crate::program::Program;
+use crate::random::Stream;
+use crate::state::State;
+use crate::workers::Workers;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Keeps the stream of dropout apart from those of the loader.
+const STEP: u64 = 3;
+
+/// Steps between two `train` lines of the metrics within an epoch.
+const STEPS_PER_RECORD: u64 = 100;
+
+/// The sizes of the batches that `samples` images come in: the full one, and that of what is left.
+pub fn batch_sizes(samples: usize, batch: usize) -> Vec<usize> {
+    let (full, rest) = (samples / batch, samples % batch);
+    [(full > 0).then_some(batch), (rest > 0).then_some(rest)].into_iter().flatten().collect()
+}
+
+/// One computation, compiled for each size of batch that occurs.
+pub struct Batched(Vec<(usize, Executable)>);
+
+impl Batched {
+    /// Links programs, each with its number of images.
+    ///
+    /// # Errors
+    /// When one cannot be run on this machine.
+    pub fn new(programs: Vec<(usize, Program)>) -> Result<Batched, ExecutableError> {
+        let linked = programs.into_iter().map(|(size, program)| Ok((size, Executable::new(program)?)));
+        linked.collect::<Result<_, _>>().map(Batched)
+    }
+
+    fn of(&mut self, images: usize) -> &mut Executable {
+        let found = self.0.iter_mut().find(|(size, _)| *size == images);
+        &mut found.unwrap_or_else(|| panic!("train: no program for a batch of {images}")).1
+    }
+
+    /// Runs the computation on a batch; returns the mean loss and the number of hits.
+    fn run(&mut self, batch: &Batch, scalars: Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
+        let executable = self.of(batch.labels.len());
+        executable.input_f32("image").copy_from_slice(&batch.images);
+        executable.input_i32("label").copy_from_slice(&batch.labels);
+        if executable.has_input("lr") {
+            executable.input_f32("lr")[0] = scalars.lr as f32;
+        }
+        if executable.has_input("seed") {
+            executable.input_i32("seed")[0] = scalars.seed;
+        }
+        executable.run(workers, state);
+        (executable.output("loss")[0], executable.output("correct")[0])
+    }
+}
+
+/// What a step gets beside its batch.
+#[derive(Clone, Copy, Default)]
+struct Scalars {
+    lr: f64,
+    seed: i32,
+}
+
+/// Why training stopped before its end.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The loss is infinite or not a number.
+    #[error(
+        "the loss of step {step} is {loss}: training has diverged (learning rate {lr})\n  \
+         help: a lower learning rate, a warm-up, or `normalize` in the data section usually mends it"
+    )]
+    Diverged {
+        /// The step, from 1.
+        step: u64,
+        /// Its loss.
+        loss: f32,
+        /// Its learning rate.
+        lr: f64,
+    },
+}
+
+/// Is told what happens, and decides whether to go on.
+pub trait Watcher {
+    /// What it may fail with.
+    type Error: From<TrainError>;
+
+    /// A step is done.
+    fn step(&mut self, progress: &Progress);
+
+    /// A line of the metrics is due.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn record(&mut self, record: &Record) -> Result<(), Self::Error>;
+
+    /// All that belongs to a step is done, the test at the end of an epoch too: a run that is resumed here goes on to the bit.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Self::Error>;
+}
+
+/// How far a run is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// The newest step's epoch, from 1.
+    pub epoch: u64,
+    /// Loss and hits since the last line of the metrics.
+    pub meter: Meter,
+    /// Images of the newest step.
+    pub images: usize,
+    /// The newest step's learning rate.
+    pub lr: f64,
+    /// What the newest step took, with the time it waited for its batch.
+    pub elapsed: Duration,
+    /// Whether the newest step is an epoch's last, or the run's.
+    pub ends_epoch: bool,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// On.
+    Continue,
+    /// Stop after this step.
+    Stop,
+}
+
+/// Everything that training needs, ready to run.
+pub struct Trainer {
+    /// The weights and what belongs to them.
+    pub state: State,
+    /// Where the run is.
+    pub position: Position,
+    config: TrainConfig,
+    dataset: Arc<Dataset>,
+    train: Pipeline,
+    test: Pipeline,
+    step: Batched,
+    evaluation: Batched,
+    workers: Workers,
+}
+
+/// The computations of a run.
+pub struct Computations {
+    /// The training step for each of [`batch_sizes`] of the training set.
+    pub step: Batched,
+    /// The evaluation for each of [`batch_sizes`] of the test set.
+    pub evaluation: Batched,
+}
+
+impl Trainer {
+    /// A run at its beginning.
+    pub fn new(
+        config: TrainConfig,
+        dataset: Arc<Dataset>,
+        [train, test]: [Pipeline; 2],
+        computations: Computations,
+        state: State,
+        workers: Workers,
+    ) -> Trainer {
+        let Computations { step, evaluation } = computations;
+        Trainer { state, position: Position::default(), config, dataset, train, test, step, evaluation, workers }
+    }
+
+    /// Steps in an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.dataset.train.len().div_ceil(self.config.batch) as u64
+    }
+
+    /// Steps of the whole run.
+    pub fn steps(&self) -> u64 {
+        self.config.length.steps(self.steps_per_epoch())
+    }
+
+    /// Trains from the present position to the end, or until the watcher says stop. Each epoch, and the run, ends with a test.
+    /// Returns whether the run has come to its end.
+    ///
+    /// # Errors
+    /// When the loss is no number any more; or what the watcher fails with.
+    pub fn run<W: Watcher>(&mut self, watcher: &mut W) -> Result<bool, W::Error> {
+        let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
+        let seed = self.config.seed;
+        let numbers = self.position.step..steps;
+        let loader = Loader::start(&self.dataset, &self.train, Order::Train { seed }, self.config.batch, numbers, 1);
+        // Time that tests and checkpoints take does not count as training.
+        let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
+        for batch in loader {
+            let step = self.position.step;
+            let lr = self.config.optimizer.lr * self.config.schedule.factor(step, steps);
+            let scalars = Scalars { lr, seed: Stream::new(&[seed, STEP, step]).bits() as i32 };
+            let (loss, correct) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { step: step + 1, loss, lr }.into());
+            }
+            let (images, done) = (batch.labels.len(), step + 1);
+            self.position.step = done;
+            self.position.meter.add(loss, correct, images);
+            let elapsed = start.elapsed();
+            training += elapsed;
+            counted += images;
+            let ends_epoch = done.is_multiple_of(per_epoch) || done == steps;
+            let (epoch, meter) = (step / per_epoch + 1, self.position.meter);
+            let progress = Progress { step: done, steps, epoch, meter, images, lr, elapsed, ends_epoch };
+            watcher.step(&progress);
+            if ends_epoch || (done % per_epoch).is_multiple_of(STEPS_PER_RECORD) {
+                let images_per_s = counted as f64 / training.as_secs_f64().max(1e-9);
+                watcher.record(&record(Split::Train, &progress, &meter, images_per_s))?;
+                (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
+            }
+            if ends_epoch {
+                let (meter, images_per_s) = self.test();
+                if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
+                    self.position.best = Some((meter.top1(), done));
+                }
+                watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;
+            }
+            if watcher.settled(&progress, self)? == Flow::Stop {
+                return Ok(done == steps);
+            }
+            start = Instant::now();
+        }
+        Ok(true)
+    }
+
+    /// Loss and hits over all test images, and images a second.
+    pub fn test(&mut self) -> (Meter, f64) {
+        test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, &mut self.state)
+    }
+}
+
+fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -> Record {
+    let Progress { epoch, step, lr, .. } = *progress;
+    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr }
+}
+
+/// Loss and hits over all test images, in batches of `batch`, and images a second.
+pub fn test(
+    dataset: &Arc<Dataset>,
+    pipeline: &Pipeline,
+    batch: usize,
+    evaluation: &mut Batched,
+    workers: &Workers,
+    state: &mut State,
+) -> (Meter, f64) {
+    let batches = dataset.test.len().div_ceil(batch) as u64;
+    let start = Instant::now();
+    let mut meter = Meter::default();
+    for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
+        let (loss, correct) = evaluation.run(&batch, Scalars::default(), workers, state);
+        meter.add(loss, correct, batch.labels.len());
+    }
+    (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_come_in_at_most_two_sizes_and_hold_everything() {
+        for (samples, batch, expected) in
+            [(100, 10, vec![10]), (103, 10, vec![10, 3]), (3, 10, vec![3]), (10, 10, vec![10]), (0, 10, vec![])]
+        {
+            assert_eq!(batch_sizes(samples, batch), expected, "{samples} by {batch}");
+        }
+    }
+}

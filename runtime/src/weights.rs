@@ -1,0 +1,217 @@
+//! State tensors as files hold them: under PyTorch's names, in PyTorch's layouts.
+
+use crate::program::StateKind;
+use crate::state::State;
+use crate::tensors::{Elements, Tensor, Tensors};
+
+/// What PyTorch counts beside a running mean; nothing here needs it.
+const COUNTER: &str = "num_batches_tracked";
+
+/// In front of a parameter's name: its momentum buffer.
+const VELOCITY: &str = "velocity.";
+
+/// Why tensors do not fit a model.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MisfitError {
+    /// Tensors that the model has and the file has not.
+    #[error("{missing} of the model's {expected} tensors are missing, the first is `{first}`{}", near(nearest))]
+    Missing {
+        /// How many.
+        missing: usize,
+        /// How many the model has.
+        expected: usize,
+        /// The first of them.
+        first: String,
+        /// The name in the file that is most like it.
+        nearest: Option<String>,
+    },
+    /// Tensors that the model does not have.
+    #[error("tensors that belong to no part of the model: {extra}, the first is `{first}`{}", near(nearest))]
+    Unknown {
+        /// How many.
+        extra: usize,
+        /// The first of them.
+        first: String,
+        /// The model's name that is most like it.
+        nearest: Option<String>,
+    },
+    /// A tensor of another shape.
+    #[error("`{name}` has extents {found:?}, the model's has {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its extents in the model.
+        expected: Vec<usize>,
+        /// Its extents in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor of whole numbers.
+    #[error("`{name}` holds whole numbers, weights are real")]
+    Whole {
+        /// The tensor.
+        name: String,
+    },
+}
+
+fn near(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(" (is it `{name}`?)"))
+}
+
+/// Which state tensors a file holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// Parameters and running statistics: what evaluation needs.
+    Weights,
+    /// The momentum buffers too: what training needs to go on.
+    All,
+}
+
+fn file_name(kind: StateKind, name: &str) -> String {
+    match kind {
+        StateKind::Parameter | StateKind::Statistic => name.to_string(),
+        StateKind::Velocity => format!("{VELOCITY}{name}"),
+    }
+}
+
+/// The tensors that belong into a file.
+fn held(state: &State, extent: Extent) -> Vec<(StateKind, String, Vec<usize>)> {
+    let specs = state.specs().iter().filter(|spec| extent == Extent::All || spec.kind != StateKind::Velocity);
+    specs.map(|spec| (spec.kind, spec.name.clone(), spec.dims.clone())).collect()
+}
+
+/// The state's tensors, as a file holds them.
+pub fn tensors(state: &State, extent: Extent) -> Tensors {
+    held(state, extent)
+        .into_iter()
+        .map(|(kind, name, dims)| {
+            let values = state.get(kind, &name).unwrap_or_else(|| panic!("weights: the state has no `{name}`"));
+            (file_name(kind, &name), Tensor::real(&dims, values))
+        })
+        .collect()
+}
+
+/// Fills the state from a file's tensors; nothing is changed unless all fit. PyTorch's `num_batches_tracked` is passed over,
+/// and so are momentum buffers where only weights are asked for.
+///
+/// # Errors
+/// When a tensor is missing, unknown, or of another shape.
+pub fn load(state: &mut State, tensors: &Tensors, extent: Extent) -> Result<(), MisfitError> {
+    let wanted = held(state, extent);
+    let names: Vec<String> = wanted.iter().map(|(kind, name, _)| file_name(*kind, name)).collect();
+    let ignored = |name: &str| {
+        name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && name.starts_with(VELOCITY))
+    };
+    let given: Vec<&String> = tensors.keys().filter(|name| !ignored(name)).collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !tensors.contains_key(*name)).collect();
+    if let Some(first) = missing.first() {
+        let nearest = nearest(first, given.iter().copied().filter(|name| !names.contains(name)));
+        return Err(MisfitError::Missing {
+            missing: missing.len(),
+            expected: names.len(),
+            first: first.to_string(),
+            nearest,
+        });
+    }
+    let unknown: Vec<&&String> = given.iter().filter(|name| !names.contains(name)).collect();
+    if let Some(first) = unknown.first() {
+        let nearest = nearest(first, names.iter());
+        return Err(MisfitError::Unknown { extra: unknown.len(), first: first.to_string(), nearest });
+    }
+    for ((_, _, dims), name) in wanted.iter().zip(&names) {
+        let tensor = &tensors[name];
+        if tensor.dims != *dims {
+            let (expected, found) = (dims.clone(), tensor.dims.clone());
+            return Err(MisfitError::Shape { name: name.clone(), expected, found });
+        }
+        if matches!(tensor.elements, Elements::Whole(_)) {
+            return Err(MisfitError::Whole { name: name.clone() });
+        }
+    }
+    for ((kind, name, _), file_name) in wanted.iter().zip(&names) {
+        if let Elements::Real(values) = &tensors[file_name].elements {
+            assert!(state.set(*kind, name, values), "weights: `{name}` was checked");
+        }
+    }
+    Ok(())
+}
+
+/// The name with the fewest differing pieces between dots, if at least half agree.
+fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n String>) -> Option<String> {
+    let pieces: Vec<&str> = name.split('.').collect();
+    let alike = |other: &str| {
+        let other: Vec<&str> = other.split('.').collect();
+        let from_end = pieces.iter().rev().zip(other.iter().rev()).filter(|(a, b)| a == b).count();
+        let from_start = pieces.iter().zip(&other).filter(|(a, b)| a == b).count();
+        from_end.max(from_start)
+    };
+    let (alike, best) = known.map(|other| (alike(other), other)).min_by_key(|(alike, _)| std::cmp::Reverse(*alike))?;
+    (2 * alike >= pieces.len()).then(|| best.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Init, StateSpec};
+
+    fn state() -> State {
+        let spec = |kind, name: &str, dims: &[usize]| StateSpec {
+            kind,
+            name: name.to_string(),
+            dims: dims.to_vec(),
+            layout: (0..dims.len()).rev().collect(),
+            init: Init::Normal(1.0),
+        };
+        State::new(
+            &[
+                spec(StateKind::Parameter, "fc.weight", &[2, 3]),
+                spec(StateKind::Statistic, "bn.running_mean", &[2]),
+                spec(StateKind::Velocity, "fc.weight", &[2, 3]),
+            ],
+            5,
+        )
+    }
+
+    #[test]
+    fn tensors_go_out_and_come_back() {
+        let mut fresh = state();
+        let mut all = tensors(&fresh, Extent::All);
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["bn.running_mean", "fc.weight", "velocity.fc.weight"]);
+        all.get_mut("fc.weight").unwrap().elements = Elements::Real((0..6).map(|x| x as f32).collect());
+        load(&mut fresh, &all, Extent::All).unwrap();
+        assert_eq!(tensors(&fresh, Extent::All), all);
+        all.insert("bn.num_batches_tracked".to_string(), Tensor { dims: vec![], elements: Elements::Whole(vec![3]) });
+        load(&mut fresh, &all, Extent::Weights).unwrap();
+        assert_eq!(tensors(&fresh, Extent::Weights).len(), 2);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_and_changes_nothing() {
+        let mut fresh = state();
+        let before = tensors(&fresh, Extent::All);
+        let change = |name: &str, tensor: Option<Tensor>| {
+            let mut changed = before.clone();
+            match tensor {
+                Some(tensor) => changed.insert(name.to_string(), tensor),
+                None => changed.remove(name),
+            };
+            changed
+        };
+        let mut renamed = change("fc.weight", None);
+        renamed.insert("module.fc.weight".to_string(), before["fc.weight"].clone());
+        let whole = Tensor { dims: vec![2], elements: Elements::Whole(vec![1, 2]) };
+        for (tensors, words) in [
+            (change("fc.weight", None), "1 of the model's 3 tensors are missing, the first is `fc.weight`"),
+            (renamed, "(is it `module.fc.weight`?)"),
+            (change("fc.bias", Some(Tensor::real(&[2], vec![0.0; 2]))), "`fc.bias` (is it `fc.weight`?)"),
+            (
+                change("fc.weight", Some(Tensor::real(&[3, 2], vec![0.0; 6]))),
+                "has extents [3, 2], the model's has [2, 3]",
+            ),
+            (change("bn.running_mean", Some(whole)), "whole numbers"),
+        ] {
+            let error = load(&mut fresh, &tensors, Extent::All).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+        assert_eq!(tensors(&fresh, Extent::All), before);
+    }
+}

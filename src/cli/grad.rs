@@ -1,0 +1,127 @@
+//! `rnet grad`: loss, logits and gradients of one batch, so that rnet can be held against any other system.
+
+use super::{Failure, Outcome, model};
+use rnet_compiler::elaborate::Elaborated;
+use rnet_runtime::executable::Executable;
+use rnet_runtime::layout::to_physical;
+use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::state::State;
+use rnet_runtime::tensors::{self, Elements, Tensor, Tensors};
+use rnet_runtime::weights::{self, Extent};
+use rnet_runtime::workers::Workers;
+use std::path::{Path, PathBuf};
+
+/// Write loss, logits and every gradient of one batch, in training mode
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: model::Arguments,
+    /// The weights, as `train` and `init` write them
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// A safetensors file with `image` (f32 [N,C,H,W]) and `label` (i64 [N])
+    #[arg(long, value_name = "FILE")]
+    batch: PathBuf,
+    /// The safetensors file to write: `loss`, `logits`, `grad.NAME`
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Also take that many training steps on the batch, and write the `losses` before them and all weights `after.NAME` them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    steps: Option<u64>,
+    /// Threads to compute with [default: all cores]
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Outcome {
+    let given = tensors::read(&arguments.batch).map_err(Failure::new)?;
+    let images = given.get("image").and_then(|image| image.dims.first().copied()).filter(|&images| images > 0);
+    let images = images.ok_or_else(|| misfit(&arguments.batch, "it has no `image` of extents [N,C,H,W]"))?;
+    let model = arguments.model.elaborate(model::Mode::Train, Some(images))?;
+    let workers = Workers::new(model::threads(arguments.threads));
+
+    let gradients = model::gradient_program(&model)?;
+    let training =
+        arguments.steps.map(|steps| Ok((steps, model::program(&model, model::Mode::Train, &mut |_, _| ())?)));
+    let training: Option<(u64, Program)> = training.transpose()?;
+    // The training step has more state than the gradient.
+    let states = training.as_ref().map_or(&gradients.states, |(_, program)| &program.states);
+    let mut state = State::new(states, model.train.seed);
+    model::load(&mut state, &arguments.weights)?;
+
+    let outputs = model::outputs(&gradients);
+    let mut executable = batched(gradients, &given, &arguments.batch, &model)?;
+    let mut written = Tensors::new();
+    {
+        // The step moves running statistics: it gets a state of its own.
+        let mut scratch = State::new(state.specs(), model.train.seed);
+        model::load(&mut scratch, &arguments.weights)?;
+        executable.run(&workers, &mut scratch);
+    }
+    for (name, dims) in outputs.into_iter().filter(|(name, _)| name != "correct") {
+        let values = executable.output_logical(&name);
+        written.insert(name, Tensor::real(&dims, values));
+    }
+    if let Some((steps, program)) = training {
+        let mut executable = batched(program, &given, &arguments.batch, &model)?;
+        let mut losses = Vec::new();
+        for step in 0..steps {
+            executable.input_f32("lr")[0] =
+                (model.train.optimizer.lr * model.train.schedule.factor(step, steps)) as f32;
+            executable.run(&workers, &mut state);
+            losses.push(executable.output("loss")[0]);
+        }
+        written.insert("losses".to_string(), Tensor::real(&[losses.len()], losses));
+        let after = weights::tensors(&state, Extent::Weights);
+        written.extend(after.into_iter().map(|(name, tensor)| (format!("after.{name}"), tensor)));
+    }
+    tensors::write(&arguments.out, &written).map_err(Failure::new)
+}
+
+fn misfit(path: &Path, reason: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("{}: {reason}", path.display()))
+}
+
+/// The program, with the batch in its inputs.
+fn batched(program: Program, given: &Tensors, path: &Path, model: &Elaborated) -> Result<Executable, Failure> {
+    let inputs: Vec<_> = program
+        .buffers
+        .iter()
+        .filter_map(|buffer| match &buffer.storage {
+            Storage::Input(name) => Some((name.clone(), buffer.dims.clone(), buffer.layout.clone())),
+            _ => None,
+        })
+        .collect();
+    let classes =
+        model::outputs(&program).into_iter().find(|(name, _)| name == "logits").map_or(0, |(_, dims)| dims[1]);
+    let mut executable = Executable::new(program).map_err(Failure::new)?;
+    for (name, dims, layout) in inputs {
+        if name == "lr" {
+            continue;
+        }
+        if name == "seed" {
+            executable.input_i32("seed")[0] = model.train.seed as i32;
+            continue;
+        }
+        let tensor = given.get(&name).ok_or_else(|| misfit(path, format!("it has no `{name}`")))?;
+        if tensor.dims != dims {
+            return Err(misfit(path, format!("`{name}` has extents {:?}, the model takes {dims:?}", tensor.dims)));
+        }
+        match (&tensor.elements, name.as_str()) {
+            (Elements::Real(values), "image") => to_physical(&dims, &layout, values, executable.input_f32("image")),
+            (Elements::Whole(values), "label") => {
+                if let Some(label) = values.iter().find(|&&label| label < 0 || label >= classes as i64) {
+                    return Err(misfit(
+                        path,
+                        format!("a label is {label}, the model has classes 0 to {}", classes - 1),
+                    ));
+                }
+                executable.input_i32("label").iter_mut().zip(values).for_each(|(to, &label)| *to = label as i32);
+            }
+            (Elements::Real(_), _) => return Err(misfit(path, format!("`{name}` should hold whole numbers"))),
+            (Elements::Whole(_), _) => return Err(misfit(path, format!("`{name}` should hold real numbers"))),
+        }
+    }
+    Ok(executable)
+}

@@ -1,0 +1,320 @@
+//! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
+
+use super::run_directory::{Recipe, RunDirectory};
+use super::{Failure, data, model, print, thousands};
+use indicatif::{ProgressBar, ProgressStyle};
+use rnet_compiler::elaborate::Elaborated;
+use rnet_runtime::checkpoint::Checkpoints;
+use rnet_runtime::durable::WriteError;
+use rnet_runtime::metrics::{MetricsLog, Record, Split};
+use rnet_runtime::state::State;
+use rnet_runtime::train::{Batched, Computations, Flow, Progress, TrainError, Trainer, Watcher, batch_sizes};
+use rnet_runtime::workers::Workers;
+use rnet_runtime::{tensors, weights};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Train a model; a run directory gets its metrics, checkpoints and weights
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: model::OptionalArguments,
+    /// Go on with the run in this directory, to the bit as if it had not stopped
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// Where the data set is: its own directory, or the one above it [default: the path in the file]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The run directory, which must not exist or be empty [default: runs/NAME-1, -2, ..]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Passes over the training set [default: the file's]
+    #[arg(long, conflicts_with = "steps")]
+    epochs: Option<u64>,
+    /// Optimizer steps [default: the file's]
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Images a step [default: the file's]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Threads to compute with; their number changes no bit of the result [default: all cores]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Of initial weights, shuffling, augmentation and dropout [default: the file's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Steps from one checkpoint to the next, beside that at the end of each epoch
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: Option<u64>,
+    /// Newest checkpoints to keep, beside the best
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    keep: u64,
+}
+
+impl Arguments {
+    /// What the flags change in the file.
+    fn settings(&self) -> Vec<(String, String)> {
+        let number = |value: Option<u64>| value.map(|value| value.to_string());
+        let settings = [
+            ("epochs", number(self.epochs)),
+            ("steps", number(self.steps)),
+            ("batch", number(self.batch.map(|batch| batch as u64))),
+            ("seed", number(self.seed)),
+        ];
+        settings.into_iter().filter_map(|(key, value)| Some((format!("train.{key}"), value?))).collect()
+    }
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let interrupts = interrupts()?;
+    let (file, recipe) = match &arguments.resume {
+        None => (arguments.model.required("rnet train FILE")?, None),
+        Some(directory) => {
+            if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
+                return Err(Failure::new(
+                    "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every and \
+                     --keep can be given beside it",
+                ));
+            }
+            (model::Arguments::of(RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
+        }
+    };
+    let settings = arguments.settings();
+    let model = file.elaborate_with(model::Mode::Train, None, &settings)?;
+    let directory = arguments.data.clone().or_else(|| recipe.and_then(|recipe| recipe.data));
+    let data = data::open(&model, directory.as_deref())?;
+
+    // Every program is made before anything is written, so that mistakes come at once.
+    let config = model.train.clone();
+    let compile = |mode, images| -> Result<_, Failure> {
+        let model = file.elaborate_with(mode, Some(images), &settings)?;
+        Ok((images, model::program(&model, mode, &mut |_, _| ())?))
+    };
+    let all = |mode, samples| -> Result<Vec<_>, Failure> {
+        batch_sizes(samples, config.batch).into_iter().map(|images| compile(mode, images)).collect()
+    };
+    let steps = all(model::Mode::Train, data.dataset.train.len())?;
+    let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
+    data::check(&steps[0].1, &data)?;
+    let state = State::new(&steps[0].1.states, config.seed);
+    let computations = Computations {
+        step: Batched::new(steps).map_err(Failure::new)?,
+        evaluation: Batched::new(evaluations).map_err(Failure::new)?,
+    };
+    let workers = Workers::new(model::threads(arguments.threads));
+    let seed = config.seed;
+    let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
+
+    let recipe = || Recipe::new(directory.as_deref().map(absolute));
+    let run = match &arguments.resume {
+        Some(directory) => RunDirectory::existing(directory),
+        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe())?,
+    };
+    let checkpoints = Checkpoints::open(&run.checkpoints(), arguments.keep as usize, seed).map_err(Failure::new)?;
+    if arguments.resume.is_some() {
+        let (position, damage) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
+        damage.iter().for_each(|line| eprintln!("warning: passed over a damaged checkpoint: {line}"));
+        trainer.position = position;
+    }
+    introduce(&model, &trainer, &run);
+    let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
+    let mut watch = Watch {
+        log,
+        bar: Bar::new(&trainer),
+        checkpoints,
+        every: arguments.checkpoint_every,
+        interrupts,
+        last_test: None,
+        saved: None,
+    };
+    let start = Instant::now();
+    let outcome = trainer.run(&mut watch);
+    watch.bar.finish();
+    let finished = outcome.map_err(|Halt(message)| match watch.saved {
+        Some(step) => {
+            Failure::new(format!("{message}\n  the checkpoint of step {step} is in {}", run.checkpoints().display()))
+        }
+        None => Failure::new(message),
+    })?;
+    let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
+    tensors::write(&run.weights(), &tensors).map_err(Failure::new)?;
+    if !finished {
+        let step = trainer.position.step;
+        print(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
+        return Ok(ExitCode::from(130));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let test = match watch.last_test {
+        Some(record) => format!("test loss {:.4}, accuracy {:.2}%", record.loss, 100.0 * record.top1),
+        // A run that is resumed at its end has nothing left to do but this.
+        None => {
+            let (meter, _) = trainer.test();
+            format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
+        }
+    };
+    print(&format!(
+        "{test} after {} steps, in {seconds:.1} s; weights are in {}\n",
+        thousands(trainer.steps()),
+        run.weights().display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Counts interrupts: the first ends the run after its step, the second at once.
+fn interrupts() -> Result<Arc<AtomicUsize>, Failure> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let handler = move || match counter.fetch_add(1, Ordering::SeqCst) {
+        0 => eprintln!("\nfinishing the step and writing a checkpoint; once more stops at once"),
+        _ => std::process::exit(130),
+    };
+    ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
+    Ok(count)
+}
+
+fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
+    let parameters: u64 = model.layers.iter().map(|layer| layer.parameters).sum();
+    let mut text = format!(
+        "{}: {} parameters, {} steps of {} images; run directory {}\n",
+        model.model,
+        thousands(parameters),
+        thousands(trainer.steps()),
+        model.train.batch,
+        run.path().display()
+    );
+    if trainer.position.step > 0 {
+        text += &format!("going on after step {}\n", thousands(trainer.position.step));
+    }
+    print(&text);
+}
+
+/// Why a run ends before its end.
+struct Halt(String);
+
+impl From<TrainError> for Halt {
+    fn from(error: TrainError) -> Halt {
+        Halt(error.to_string())
+    }
+}
+
+impl From<WriteError> for Halt {
+    fn from(error: WriteError) -> Halt {
+        Halt(error.to_string())
+    }
+}
+
+/// Shows and keeps what a run does.
+struct Watch {
+    log: MetricsLog,
+    bar: Bar,
+    checkpoints: Checkpoints,
+    every: Option<u64>,
+    interrupts: Arc<AtomicUsize>,
+    last_test: Option<Record>,
+    /// The step of the newest checkpoint of this process.
+    saved: Option<u64>,
+}
+
+impl Watcher for Watch {
+    type Error = Halt;
+
+    fn step(&mut self, progress: &Progress) {
+        self.bar.step(progress);
+    }
+
+    fn record(&mut self, record: &Record) -> Result<(), Halt> {
+        self.log.add(record)?;
+        if record.split == Split::Test {
+            self.last_test = Some(record.clone());
+        }
+        self.bar.record(record);
+        Ok(())
+    }
+
+    fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Halt> {
+        let stop = self.interrupts.load(Ordering::SeqCst) > 0;
+        let is_due = self.every.is_some_and(|every| progress.step.is_multiple_of(every));
+        if stop || is_due || progress.ends_epoch {
+            self.checkpoints.write(&trainer.state, &trainer.position)?;
+            self.saved = Some(progress.step);
+        }
+        Ok(if stop { Flow::Stop } else { Flow::Continue })
+    }
+}
+
+/// A progress bar on a terminal, plain lines elsewhere.
+struct Bar {
+    bar: Option<ProgressBar>,
+    steps: u64,
+    per_epoch: u64,
+    /// Images a second, smoothed over about the last twenty steps.
+    rate: f64,
+}
+
+impl Bar {
+    fn new(trainer: &Trainer) -> Bar {
+        let (steps, per_epoch) = (trainer.steps(), trainer.steps_per_epoch());
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(steps).with_position(trainer.position.step);
+            bar.reset_eta();
+            let style = ProgressStyle::with_template("{wide_bar} step {human_pos}/{human_len}  {msg}  {eta} left");
+            bar.set_style(style.expect("the template is well formed"));
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        });
+        Bar { bar, steps, per_epoch, rate: 0.0 }
+    }
+
+    fn step(&mut self, progress: &Progress) {
+        let rate = progress.images as f64 / progress.elapsed.as_secs_f64().max(1e-9);
+        self.rate = if self.rate == 0.0 { rate } else { 0.95 * self.rate + 0.05 * rate };
+        if let Some(bar) = &self.bar {
+            bar.set_position(progress.step);
+            bar.set_message(format!(
+                "epoch {}  loss {:.4}  accuracy {:.2}%  {} images/s",
+                progress.epoch,
+                progress.meter.mean_loss(),
+                100.0 * progress.meter.top1(),
+                thousands(self.rate as u64)
+            ));
+        }
+    }
+
+    fn record(&self, record: &Record) {
+        let split = match record.split {
+            Split::Train => "train",
+            Split::Test => "test ",
+        };
+        let line = format!(
+            "epoch {:>width$}  step {:>steps_width$}  {split}  loss {:.4}  accuracy {:>6.2}%  {} images/s\n",
+            record.epoch,
+            record.step,
+            record.loss,
+            100.0 * record.top1,
+            thousands(record.images_per_s as u64),
+            width = self.steps.div_ceil(self.per_epoch).to_string().len(),
+            steps_width = self.steps.to_string().len(),
+        );
+        match &self.bar {
+            // The bar shows the lines within an epoch.
+            Some(_) if record.split == Split::Train && !record.step.is_multiple_of(self.per_epoch) => {}
+            Some(bar) => bar.suspend(|| print(&line)),
+            None => print(&line),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
