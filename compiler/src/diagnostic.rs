@@ -1,6 +1,8 @@
 //! Mistakes in a `.rnet` file, told with file, line, column, a picture of the source and, where there is a likely
 //! remedy, a hint. Also the texts they point into.
 
+pub mod pages;
+
 use std::fmt::Write as _;
 
 /// Names one text of a [`Sources`].
@@ -122,7 +124,7 @@ pub struct Label {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// `E...` or `W...`, explained in docs/language.md.
+    /// `E...` or `W...`, explained in docs/errors.
     pub code: &'static str,
     /// One line.
     pub message: String,
@@ -222,8 +224,15 @@ impl Diagnostic {
             .with_config(config)
             .with_code(self.code)
             .with_message(&self.message);
-        for (rank, label) in self.labels.iter().enumerate() {
-            let drawn = ariadne::Label::new(range(label.span)).with_order(rank as i32);
+        // In the order of the text, so that one file is one picture; the file of the mistake comes first.
+        let mut drawn: Vec<usize> = (0..self.labels.len()).collect();
+        drawn.sort_by_key(|&rank| {
+            let span = self.labels[rank].span;
+            (span.file != self.labels[0].span.file, span.file, span.start)
+        });
+        for (order, rank) in drawn.into_iter().enumerate() {
+            let label = &self.labels[rank];
+            let drawn = ariadne::Label::new(range(label.span)).with_order(order as i32);
             let text = if label.text.is_empty() { "here" } else { &label.text };
             let drawn = drawn.with_message(text);
             report.add_label(if rank == 0 { drawn.with_color(tint) } else { drawn.with_color(ariadne::Color::Blue) });

@@ -3,17 +3,22 @@
 mod bench;
 mod check;
 mod data;
+mod diff;
 mod dump;
 mod eval;
+mod expand;
+mod explain;
+mod fmt;
 mod grad;
 mod init;
 mod model;
 mod profile;
 mod run_directory;
+mod summary;
 mod train;
 
 use clap::{Parser, Subcommand};
-use std::fmt;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -37,6 +42,11 @@ enum Verb {
     Train(train::Arguments),
     Eval(eval::Arguments),
     Check(check::Arguments),
+    Summary(summary::Arguments),
+    Fmt(fmt::Arguments),
+    Expand(expand::Arguments),
+    Explain(explain::Arguments),
+    Diff(diff::Arguments),
     Dump(dump::Arguments),
     Init(init::Arguments),
     Grad(grad::Arguments),
@@ -49,7 +59,7 @@ pub struct Failure(String);
 
 impl Failure {
     /// A failure with that message; `error: ` is put before it unless it is a rendered diagnostic.
-    pub fn new(message: impl fmt::Display) -> Self {
+    pub fn new(message: impl Display) -> Self {
         Failure(format!("error: {message}"))
     }
 
@@ -74,6 +84,11 @@ pub fn run() -> ExitCode {
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
+        Verb::Summary(arguments) => summary::run(&arguments).map(done),
+        Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
+        Verb::Expand(arguments) => expand::run(&arguments).map(done),
+        Verb::Explain(arguments) => explain::run(&arguments).map(done),
+        Verb::Diff(arguments) => diff::run(&arguments).map(done),
     };
     match outcome {
         Ok(code) => code,

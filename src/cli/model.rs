@@ -2,14 +2,14 @@
 
 use super::Failure;
 use rnet_compiler::compile::{self, Observer};
-use rnet_compiler::diagnostic::{Diagnostic, Sources};
-use rnet_compiler::elaborate::{self, Elaborated, Options};
+use rnet_compiler::diagnostic::{Diagnostic, FileId, Sources};
+use rnet_compiler::elaborate::{self, Elaborated, Examined, Options};
 use rnet_compiler::lower::nest::Algorithm;
 use rnet_compiler::{passes, syntax};
 use rnet_runtime::program::{Program, Storage};
 use rnet_runtime::state::State;
 use rnet_runtime::{jit, machine, tensors, weights};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// A model file and what changes it.
@@ -35,6 +35,9 @@ struct Changes {
     /// Which of the file's models [default: the one that `train` names]
     #[arg(long)]
     model: Option<String>,
+    /// Which of the file's train sections [default: the one without a name, or the only one]
+    #[arg(long, value_name = "NAME")]
+    train: Option<String>,
     /// Set anything in the file: --set train.batch=64, --set train.optimizer.lr=0.05
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -64,8 +67,8 @@ impl OptionalArguments {
 
 impl Arguments {
     /// A file as it is.
-    pub fn of(file: PathBuf) -> Arguments {
-        Arguments { file, options: Changes::default() }
+    pub fn of(file: &Path) -> Self {
+        Arguments { file: file.to_path_buf(), options: Changes::default() }
     }
 
     /// The file's name without its ending.
@@ -85,6 +88,31 @@ impl Arguments {
         batch: Option<usize>,
         settings: &[(String, String)],
     ) -> Result<Elaborated, Failure> {
+        let (sources, examined) = self.examine(mode, batch, settings)?;
+        examined.outcome.map_err(|found| rendered(&sources, &found))
+    }
+
+    /// Parses and elaborates as far as the file is correct, and prints warnings to standard error.
+    pub fn warned(&self) -> Result<(Vec<elaborate::Layer>, Result<Elaborated, Failure>), Failure> {
+        let (sources, examined) = self.examine(Mode::Train, None, &[])?;
+        let outcome = match examined.outcome {
+            Ok(elaborated) => {
+                let Failure(warnings) = rendered(&sources, &elaborated.warnings);
+                // As in `run`: where even standard error is closed nothing is left to be done.
+                let _ = std::io::stderr().write_all(warnings.as_bytes());
+                Ok(elaborated)
+            }
+            Err(found) => Err(rendered(&sources, &found)),
+        };
+        Ok((examined.layers, outcome))
+    }
+
+    fn examine(
+        &self,
+        mode: Mode,
+        batch: Option<usize>,
+        settings: &[(String, String)],
+    ) -> Result<(Sources, Examined), Failure> {
         let mut set = Vec::new();
         for setting in &self.options.set {
             let (path, value) = setting.split_once('=').ok_or_else(|| {
@@ -97,9 +125,11 @@ impl Arguments {
             Mode::Train => elaborate::Mode::Train,
             Mode::Eval => elaborate::Mode::Eval,
         };
-        let options = Options { mode, batch, model: self.options.model.clone(), set, memory: machine::memory_bytes() };
+        let (model, train) = (self.options.model.clone(), self.options.train.clone());
+        let options = Options { mode, batch, model, train, set, memory: machine::memory_bytes() };
         let (mut sources, ast) = parse(&self.file)?;
-        elaborate::elaborate(&mut sources, &ast, &options).map_err(|found| rendered(&sources, &found))
+        let examined = elaborate::examine(&mut sources, &ast, &options);
+        Ok((sources, examined))
     }
 }
 
@@ -110,10 +140,22 @@ fn read(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("{}: not UTF-8 text (byte {})", path.display(), error.utf8_error().valid_up_to()))
 }
 
-fn parse(file: &Path) -> Result<(Sources, syntax::ast::Ast), Failure> {
+fn open(file: &Path) -> Result<(Sources, FileId), Failure> {
     let text = read(file).map_err(Failure::new)?;
     let mut sources = Sources::new(Box::new(|path: &str| read(Path::new(path))));
     let id = sources.add(&file.display().to_string(), &text);
+    Ok((sources, id))
+}
+
+/// A file's text as it is, and as `rnet fmt` lays it out.
+pub fn tidied(file: &Path) -> Result<(String, String), Failure> {
+    let (sources, id) = open(file)?;
+    let tidied = syntax::tidy::tidy(&sources, id).map_err(|found| rendered(&sources, &found))?;
+    Ok((sources.text(id).to_string(), tidied))
+}
+
+fn parse(file: &Path) -> Result<(Sources, syntax::ast::Ast), Failure> {
+    let (sources, id) = open(file)?;
     let ast = syntax::parse(&sources, id).map_err(|found| rendered(&sources, &found))?;
     Ok((sources, ast))
 }

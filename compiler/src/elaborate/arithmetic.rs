@@ -3,6 +3,7 @@
 use super::value::Value;
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// `-a`, `not a`
 ///
@@ -35,6 +36,16 @@ pub(super) fn binary<'a>(operator: BinaryOperator, a: &Value<'a>, b: &Value<'a>)
         }
         (Value::Bool(x), Value::Bool(y)) if matches!(operator, Op::Equal | Op::NotEqual) => {
             Ok(Value::Bool((x == y) == (operator == Op::Equal)))
+        }
+        (Value::List(x), Value::List(y)) if operator == Op::Add => {
+            Ok(Value::List(Rc::new(x.iter().chain(y.iter()).cloned().collect())))
+        }
+        (Value::List(x), Value::List(y)) if matches!(operator, Op::Equal | Op::NotEqual) => {
+            let mut equal = x.len() == y.len();
+            for (x, y) in x.iter().zip(y.iter()) {
+                equal &= matches!(binary(Op::Equal, x, y)?, Value::Bool(true));
+            }
+            Ok(Value::Bool(equal == (operator == Op::Equal)))
         }
         (Value::Tensor(_) | Value::Block(_), _) | (_, Value::Tensor(_) | Value::Block(_)) if operator == Op::Add => {
             Err("`+` adds numbers; tensors and blocks are added by `add(a, b)`".to_string())

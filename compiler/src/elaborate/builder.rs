@@ -15,9 +15,29 @@ pub(super) struct Label {
 }
 
 /// One level of names: what stands in front, and how often each kind of layer was counted.
+#[derive(Default)]
 struct Scope {
     path: String,
     counts: HashMap<String, usize>,
+    /// Whether layers without a label are numbered through, whatever their kind.
+    sequential: bool,
+}
+
+/// What the first use of a shared block made, in the order in which it was made.
+#[derive(Default)]
+struct Tied {
+    label: Option<Label>,
+    /// Kind of layer and path.
+    paths: Vec<(String, String)>,
+    leaves: Vec<(String, NodeId)>,
+}
+
+/// A use of a shared block that goes on.
+struct Use {
+    id: usize,
+    first: bool,
+    paths: usize,
+    leaves: usize,
 }
 
 /// The graph that is being built.
@@ -31,6 +51,8 @@ pub(super) struct Builder {
     scopes: Vec<Scope>,
     /// Every layer and scope by its path, with the place of its label.
     taken: HashMap<String, Span>,
+    tied: HashMap<usize, Tied>,
+    uses: Vec<Use>,
     seed: Option<NodeId>,
     dropouts: i64,
 }
@@ -43,8 +65,10 @@ impl Builder {
             layers: Vec::new(),
             source: String::new(),
             annotations: Annotations::default(),
-            scopes: vec![Scope { path: String::new(), counts: HashMap::new() }],
+            scopes: vec![Scope::default()],
             taken: HashMap::new(),
+            tied: HashMap::new(),
+            uses: Vec::new(),
             seed: None,
             dropouts: 0,
         }
@@ -55,9 +79,21 @@ impl Builder {
     /// # Errors
     /// The path and the place where it was given first.
     pub fn path(&mut self, kind: &str, label: Option<&Label>, place: Span) -> Result<String, (String, Span)> {
+        if let Some(again) = self.uses.last_mut().filter(|again| !again.first)
+            && let Some((known, path)) = self.tied[&again.id].paths.get(again.paths)
+            && known == kind
+        {
+            again.paths += 1;
+            return Ok(path.clone());
+        }
         let scope = self.scopes.last_mut().expect("the outermost scope stays");
         let name = match label {
             Some(label) => label.name.clone(),
+            None if scope.sequential => {
+                let count = scope.counts.entry(String::new()).or_default();
+                *count += 1;
+                (*count - 1).to_string()
+            }
             None => {
                 let count = scope.counts.entry(kind.to_string()).or_default();
                 *count += 1;
@@ -66,14 +102,81 @@ impl Builder {
         };
         let path = if scope.path.is_empty() { name } else { format!("{}.{name}", scope.path) };
         match self.taken.insert(path.clone(), label.map_or(place, |label| label.span)) {
-            None => Ok(path),
+            None => {
+                if let Some(tied) = self.recording() {
+                    tied.paths.push((kind.to_string(), path.clone()));
+                }
+                Ok(path)
+            }
             Some(first) => Err((path, first)),
+        }
+    }
+
+    /// Where the innermost shared block writes down what its first use makes.
+    fn recording(&mut self) -> Option<&mut Tied> {
+        let id = self.uses.last().filter(|use_| use_.first)?.id;
+        self.tied.get_mut(&id)
+    }
+
+    /// A use of the shared block `id` begins. Its layers are called as at the first use, whose label is given back.
+    pub fn begin_shared(&mut self, id: usize, label: Option<Label>) -> Option<Label> {
+        let first = !self.tied.contains_key(&id);
+        let tied = self.tied.entry(id).or_insert_with(|| Tied { label, ..Tied::default() });
+        self.uses.push(Use { id, first, paths: 0, leaves: 0 });
+        tied.label.clone()
+    }
+
+    /// Ends what `begin_shared` began.
+    pub fn end_shared(&mut self) {
+        self.uses.pop();
+    }
+
+    /// A leaf of the layer `path`: a new one, or in a later use of a shared block the one of the first.
+    fn leaf(
+        &mut self,
+        op: &str,
+        name: &str,
+        attributes: Attributes,
+        path: &str,
+        ty: &TensorType,
+    ) -> Result<NodeId, OpError> {
+        let Some(again) = self.uses.last_mut().filter(|again| !again.first) else {
+            let leaf = self.add(op, &[], attributes, path)?;
+            if let Some(tied) = self.recording() {
+                tied.leaves.push((name.to_string(), leaf));
+            }
+            return Ok(leaf);
+        };
+        let hint = Some(
+            "a shared block gives the same layers wherever it is used, and takes the same number of channels"
+                .to_string(),
+        );
+        match self.tied[&again.id].leaves.get(again.leaves) {
+            Some((known, leaf)) if known == name => {
+                again.leaves += 1;
+                let first = &self.graph[*leaf].ty;
+                if first == ty {
+                    return Ok(*leaf);
+                }
+                Err(OpError { message: format!("`{name}` is shared: it is {first}, here it would be {ty}"), hint })
+            }
+            _ => Err(OpError { message: format!("this shared block had no `{name}` at its first use"), hint }),
         }
     }
 
     /// Names from here on stand below `path`.
     pub fn open(&mut self, path: String) {
-        self.scopes.push(Scope { path, counts: HashMap::new() });
+        self.scopes.push(Scope { path, ..Scope::default() });
+    }
+
+    /// As `open`, and layers are numbered through.
+    pub fn open_sequential(&mut self, path: String) {
+        self.scopes.push(Scope { path, sequential: true, ..Scope::default() });
+    }
+
+    /// Whether layers are numbered through here.
+    pub fn sequential(&self) -> bool {
+        self.scopes.last().is_some_and(|scope| scope.sequential)
     }
 
     /// Ends what `open` began.
@@ -140,7 +243,7 @@ impl Builder {
                 attributes = attributes.with(name, Attribute::Float(factor));
             }
         }
-        self.add("parameter", &[], attributes, path)
+        self.leaf("parameter", &format!("{path}.{name}"), attributes, path, &ty)
     }
 
     /// A running statistic of the layer `path`, f32[channels].
@@ -148,22 +251,30 @@ impl Builder {
     /// # Errors
     /// When its extents are too large.
     pub fn statistic(&mut self, path: &str, name: &str, channels: usize, start: f64) -> Result<NodeId, OpError> {
-        let attributes = leaf::attributes(&format!("{path}.{name}"), &TensorType::f32(&[channels]));
-        self.add("statistic", &[], attributes.with("init_value", Attribute::Float(start)), path)
+        let (name, ty) = (format!("{path}.{name}"), TensorType::f32(&[channels]));
+        let attributes = leaf::attributes(&name, &ty).with("init_value", Attribute::Float(start));
+        self.leaf("statistic", &name, attributes, path, &ty)
     }
 
-    /// `(1 - momentum) old + momentum by new` becomes the statistic's next value.
+    /// `(1 - momentum) old + momentum by new` becomes the statistic's next value. In a shared block the uses follow one another.
     pub fn running(&mut self, path: &str, name: &str, old: NodeId, new: NodeId, momentum: f64, by: f64) {
         let place = self.place(path);
         let scaled = |graph: &mut Graph, x: NodeId, by: f64| {
             let scale = ops::find("scale").expect("`scale` is an op");
             graph.add(scale, &[x], Attributes::new().with("by", Attribute::Float(by)), place.clone())
         };
+        let name = format!("{path}.{name}");
+        let earlier =
+            self.graph.outputs.iter().position(|output| output.kind == OutputKind::Update && output.name == name);
+        let old = earlier.map_or(old, |at| self.graph.outputs[at].value);
         let kept = scaled(&mut self.graph, old, 1.0 - momentum);
         let moved = scaled(&mut self.graph, new, momentum * by);
         let add = ops::find("add").expect("`add` is an op");
         let sum = self.graph.add(add, &[kept, moved], Attributes::new(), place.clone());
-        self.graph.output(OutputKind::Update, &format!("{path}.{name}"), sum);
+        match earlier {
+            Some(at) => self.graph.outputs[at].value = sum,
+            None => self.graph.output(OutputKind::Update, &name, sum),
+        }
     }
 
     /// The input `seed`, i32[], and a number for one more dropout.
@@ -184,7 +295,8 @@ impl Builder {
             op: op.to_string(),
             source: self.source.clone(),
             shape: self.dims(result),
-            parameters: cost.parameters,
+            // A shared block's weights are counted at its first use.
+            parameters: if self.uses.last().is_none_or(|use_| use_.first) { cost.parameters } else { 0 },
             multiply_adds: cost.multiply_adds,
         });
     }

@@ -1,14 +1,16 @@
-//! Evaluation: expressions to values, and blocks applied to tensors.
+//! Evaluation: expressions to values.
 
+use super::arguments::Given;
 use super::arithmetic;
-use super::builder::{Builder, Label};
+use super::builder::Builder;
+use super::functions;
 use super::load::Modules;
 use super::primitive;
-use super::value::{Block, Bound, Default, Environment, Kind, Module, Parameter, Value};
+use super::value::{Block, Environment, Module, Value};
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
-use crate::graph::{Attributes, NodeId};
-use crate::ops::OpError;
-use crate::syntax::ast::{self, Argument, BinaryOperator, Expr, ExprKind, Item, Name};
+use crate::graph::NodeId;
+use crate::syntax::ast::{self, Argument, Assert, BinaryOperator, Expr, ExprKind, Item, Name, Statement};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// A diagnostic has been written down; what was being evaluated has no value.
@@ -38,17 +40,17 @@ pub(super) struct Elaborator<'a> {
     pub place: Span,
     /// The shapes that `auto` is to meet, innermost last.
     pub targets: Vec<Option<Vec<usize>>>,
+    /// Of what is legal and likely wrong.
+    pub warnings: Vec<Diagnostic>,
+    /// The result of every layer, with its path and place.
+    pub results: Vec<(NodeId, String, Span)>,
+    /// The file's own `let`s, evaluated once.
+    constants: HashMap<(Module, &'a str), Value<'a>>,
+    shared: usize,
     /// The blocks that are being applied, and where.
-    calls: Vec<(&'a str, Span)>,
+    pub calls: Vec<(&'a str, Span)>,
     fuel: u64,
-    depth: usize,
-}
-
-/// An evaluated argument.
-pub(super) struct Given<'a> {
-    pub name: Option<&'a Name>,
-    pub value: Value<'a>,
-    pub span: Span,
+    pub depth: usize,
 }
 
 impl<'a> Elaborator<'a> {
@@ -61,6 +63,10 @@ impl<'a> Elaborator<'a> {
             memory,
             place,
             targets: Vec::new(),
+            warnings: Vec::new(),
+            results: Vec::new(),
+            constants: HashMap::new(),
+            shared: 0,
             calls: Vec::new(),
             fuel: FUEL,
             depth: 0,
@@ -91,11 +97,18 @@ impl<'a> Elaborator<'a> {
         self.place = self.visible(span);
     }
 
-    fn enter(&mut self) -> Outcome<()> {
+    /// One evaluation or application begins; `depth` is taken back when it has succeeded.
+    pub fn enter(&mut self) -> Outcome<()> {
         self.fuel = self.fuel.saturating_sub(1);
         if self.fuel == 0 || self.builder.layers.len() > MOST_LAYERS {
+            let layers = self.builder.layers.len();
+            let so_far = if layers > MOST_LAYERS {
+                format!("more than {MOST_LAYERS} layers so far")
+            } else {
+                format!("{FUEL} expressions evaluated so far, for {layers} layers")
+            };
             let wrong = Diagnostic::error("E110", self.place, "this expands without end")
-                .here(format!("{} layers so far; at most {MOST_LAYERS} are allowed", self.builder.layers.len()))
+                .here(so_far)
                 .hint("is a `repeat` count too large, or does a block use itself many times over?");
             return self.stop(wrong);
         }
@@ -169,11 +182,41 @@ impl<'a> Elaborator<'a> {
     /// `let`s, then the result.
     pub fn body(&mut self, body: &'a ast::Body, env: &Environment<'a>) -> Outcome<Value<'a>> {
         let mut env = env.clone();
-        for binding in &body.lets {
-            let value = self.eval(&binding.value, &env)?;
-            env = env.with(&binding.name.text, value);
+        for statement in &body.statements {
+            match statement {
+                Statement::Let(binding) => {
+                    let value = self.eval(&binding.value, &env)?;
+                    env = env.with(&binding.name.text, value);
+                }
+                Statement::Assert(assertion) => self.assert(assertion, &env)?,
+            }
         }
         self.eval(&body.result, &env)
+    }
+
+    /// Stops where the condition does not hold; a comparison shows what it compared.
+    pub fn assert(&mut self, assertion: &'a Assert, env: &Environment<'a>) -> Outcome<()> {
+        let condition = &assertion.condition;
+        if self.truth(condition, env)? {
+            return Ok(());
+        }
+        let message = assertion.message.clone().unwrap_or_else(|| "an assertion does not hold".to_string());
+        let mut wrong = Diagnostic::error("E150", self.visible(condition.span), message);
+        if let ExprKind::Binary(operator, left, right) = &condition.ungrouped().kind
+            && !matches!(operator, BinaryOperator::And | BinaryOperator::Or)
+        {
+            let (left, right) = (self.eval(left, env)?, self.eval(right, env)?);
+            wrong = wrong.here(format!("not true: {} {} {}", left.spelling(), operator.spelling(), right.spelling()));
+        }
+        self.stop(wrong)
+    }
+
+    /// Writes a warning down, once for each place.
+    pub fn warn(&mut self, code: &'static str, message: impl Into<String>, hint: &str) {
+        let known = |known: &Diagnostic| known.code == code && known.span() == Some(self.place);
+        if !self.warnings.iter().any(known) {
+            self.warnings.push(Diagnostic::warning(code, self.place, message).hint(hint));
+        }
     }
 
     fn truth(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<bool> {
@@ -215,6 +258,9 @@ impl<'a> Elaborator<'a> {
         if let Some(primitive) = primitive::find(name) {
             return Ok(Value::block(Block::Primitive(primitive, None)));
         }
+        if let Some(function) = functions::find(name) {
+            return Ok(Value::Function(function));
+        }
         if name == "same" {
             return Ok(Value::Same);
         }
@@ -228,7 +274,15 @@ impl<'a> Elaborator<'a> {
     fn item(&mut self, module: Module, name: &str) -> Outcome<Option<Value<'a>>> {
         match self.modules.item(module, name) {
             Some(Item::Block(block)) => Ok(Some(Value::block(Block::Defined(block, module, None)))),
-            Some(Item::Let(binding)) => self.eval(&binding.value, &Environment::of(module)).map(Some),
+            Some(Item::Let(binding)) => {
+                let key = (module, binding.name.text.as_str());
+                if let Some(value) = self.constants.get(&key) {
+                    return Ok(Some(value.clone()));
+                }
+                let value = self.eval(&binding.value, &Environment::of(module))?;
+                self.constants.insert(key, value.clone());
+                Ok(Some(value))
+            }
             _ => Ok(None),
         }
     }
@@ -250,15 +304,6 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    pub fn given(&mut self, arguments: &'a [Argument], env: &Environment<'a>) -> Outcome<Vec<Given<'a>>> {
-        let mut given = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            let value = self.eval(&argument.value, env)?;
-            given.push(Given { name: argument.name.as_ref(), value, span: argument.value.span });
-        }
-        Ok(given)
-    }
-
     fn call(
         &mut self,
         span: Span,
@@ -268,10 +313,27 @@ impl<'a> Elaborator<'a> {
     ) -> Outcome<Value<'a>> {
         let value = self.eval(callee, env)?;
         let given = self.given(arguments, env)?;
-        let Value::Block(block) = &value else {
-            return self.error("E101", callee.span, format!("only blocks are called, this is {}", value.kind()));
+        let block = match &value {
+            Value::Block(block) => block,
+            Value::Function(function) => {
+                if let Some(name) = given.iter().find_map(|argument| argument.name) {
+                    let message = format!("`{}` takes its arguments by position: {}", function.name, function.form);
+                    return self.error("E104", name.span, message);
+                }
+                let arguments: Vec<(Value, Span)> = given.into_iter().map(|given| (given.value, given.span)).collect();
+                return (function.apply)(self, function, &arguments, span);
+            }
+            other => {
+                let message = format!("only blocks and functions are called, this is {}", other.describe());
+                return self.error("E101", callee.span, message);
+            }
         };
         match &**block {
+            Block::Primitive(primitive, None) if primitive.name == "shared" => {
+                let bound = self.bind(primitive.name, primitive.parameters, primitive.variadic, given, span)?;
+                self.shared += 1;
+                Ok(Value::block(Block::Shared(self.shared, bound.get("body").0.clone())))
+            }
             Block::Primitive(primitive, None) => {
                 let bound = self.bind(primitive.name, primitive.parameters, primitive.variadic, given, span)?;
                 let tensors: Option<Vec<NodeId>> = bound.branches.iter().map(|(branch, _)| tensor(branch)).collect();
@@ -293,303 +355,6 @@ impl<'a> Elaborator<'a> {
             },
             _ => self.error("E101", callee.span, "this block has its arguments already"),
         }
-    }
-
-    /// Arguments of a block that a file defines: the environment of its body.
-    fn bind_definition(
-        &mut self,
-        block: &'a ast::Block,
-        module: Module,
-        given: Vec<Given<'a>>,
-        span: Span,
-    ) -> Outcome<Environment<'a>> {
-        let env = Environment::of(module);
-        self.bind_parameters("block", &block.name.text, &block.parameters, env, given, span)
-    }
-
-    /// Arguments of a block or model that a file defines.
-    pub fn bind_parameters(
-        &mut self,
-        what: &str,
-        owner: &str,
-        parameters: &'a [ast::Parameter],
-        mut env: Environment<'a>,
-        given: Vec<Given<'a>>,
-        span: Span,
-    ) -> Outcome<Environment<'a>> {
-        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
-        let mut slots = self.distribute(&format!("the {what} `{owner}`"), &names, given)?;
-        for (parameter, slot) in parameters.iter().zip(&mut slots) {
-            let (value, span) = match (slot.take(), &parameter.default) {
-                (Some((value, span)), _) => (value, span),
-                (None, Some(default)) => (self.eval(default, &env)?, span),
-                (None, None) => {
-                    let message = format!("the {what} `{owner}` needs the argument `{}`", parameter.name.text);
-                    let wrong = Diagnostic::error("E103", self.visible(span), message)
-                        .and(parameter.name.span, "this parameter has no default");
-                    return self.stop(wrong);
-                }
-            };
-            if let Some(kind) = &parameter.kind
-                && let Some((_, kind)) = Kind::NAMED.iter().find(|(name, _)| *name == kind.text)
-                && !kind.takes(&value)
-            {
-                let message = format!(
-                    "`{}` of the {what} `{owner}` is {}, this is {}",
-                    parameter.name.text,
-                    kind.wanted(),
-                    value.describe()
-                );
-                return self.error("E101", span, message);
-            }
-            env = env.with(&parameter.name.text, value);
-        }
-        Ok(env)
-    }
-
-    /// Arguments to the parameters that they are for, by position and by keyword.
-    fn distribute(
-        &mut self,
-        owner: &str,
-        names: &[&str],
-        given: Vec<Given<'a>>,
-    ) -> Outcome<Vec<Option<(Value<'a>, Span)>>> {
-        let mut slots: Vec<Option<(Value, Span)>> = names.iter().map(|_| None).collect();
-        let mut next = 0;
-        for argument in given {
-            let at = match argument.name {
-                Some(name) => match names.iter().position(|known| *known == name.text) {
-                    Some(at) => at,
-                    None => {
-                        let wrong = Diagnostic::error(
-                            "E104",
-                            self.visible(name.span),
-                            format!("{owner} has no parameter `{}`", name.text),
-                        );
-                        return self.stop(wrong.maybe_hint(suggestion(&name.text, names.iter().copied())));
-                    }
-                },
-                None => {
-                    next += 1;
-                    next - 1
-                }
-            };
-            if at >= names.len() {
-                let takes = match names {
-                    [] => "none".to_string(),
-                    _ => format!("at most {}: {}", names.len(), names.join(", ")),
-                };
-                return self.error("E103", argument.span, format!("too many arguments: {owner} takes {takes}"));
-            }
-            if slots[at].is_some() {
-                return self.error("E103", argument.span, format!("`{}` of {owner} is set twice", names[at]));
-            }
-            slots[at] = Some((argument.value, argument.span));
-        }
-        Ok(slots)
-    }
-
-    /// Arguments of a primitive or a constructor.
-    pub fn bind(
-        &mut self,
-        owner: &'static str,
-        parameters: &'static [Parameter],
-        variadic: bool,
-        given: Vec<Given<'a>>,
-        span: Span,
-    ) -> Outcome<Bound<'a>> {
-        let (branches, given) =
-            if variadic { given.into_iter().partition(|one| one.name.is_none()) } else { (Vec::new(), given) };
-        for branch in &branches {
-            if !Kind::Branch.takes(&branch.value) {
-                let message = format!("`{owner}` takes blocks and tensors, this is {}", branch.value.describe());
-                return self.error("E101", branch.span, message);
-            }
-        }
-        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
-        let slots = self.distribute(&format!("`{owner}`"), &names, given)?;
-        let mut named = Vec::with_capacity(parameters.len());
-        for (parameter, slot) in parameters.iter().zip(slots) {
-            let (value, span) = match slot {
-                Some(given) => given,
-                None => match parameter.default.value() {
-                    Some(value) => (value, span),
-                    None => {
-                        let message =
-                            format!("`{owner}` needs the argument `{}`: {}", parameter.name, parameter.kind.wanted());
-                        return self.error("E103", span, message);
-                    }
-                },
-            };
-            // A default may be of a kind that no argument has: `stride` of a pool, where omitted, is its kernel.
-            if !parameter.kind.takes(&value)
-                && !matches!((&value, parameter.default), (Value::List(_), Default::Nothing))
-            {
-                let message = format!(
-                    "`{}` of `{owner}` is {}, this is {}",
-                    parameter.name,
-                    parameter.kind.wanted(),
-                    value.describe()
-                );
-                return self.error("E101", span, message);
-            }
-            named.push((parameter.name, value, span));
-        }
-        Ok(Bound { named, branches: branches.into_iter().map(|branch| (branch.value, branch.span)).collect() })
-    }
-
-    /// A tensor passed through steps, left to right.
-    fn steps(&mut self, steps: &'a [Expr], env: &Environment<'a>, mut x: NodeId) -> Outcome<NodeId> {
-        for step in steps {
-            self.at(step.span);
-            let value = self.eval(step, env)?;
-            self.at(step.span);
-            x = self.apply(&value, x, None)?;
-        }
-        Ok(x)
-    }
-
-    /// The steps of a parenthesised chain, which a label numbers: `downsample.0`, `downsample.1`.
-    fn numbered(&mut self, steps: &'a [Expr], env: &Environment<'a>, mut x: NodeId) -> Outcome<NodeId> {
-        for (at, step) in steps.iter().enumerate() {
-            self.at(step.span);
-            let value = self.eval(step, env)?;
-            self.at(step.span);
-            x = self.apply(&value, x, Some(Label { name: at.to_string(), span: step.span }))?;
-        }
-        Ok(x)
-    }
-
-    /// Runs `inside` with names below the label, if there is one.
-    pub fn scoped<T>(&mut self, label: Option<&Label>, inside: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
-        match label {
-            None => inside(self),
-            Some(label) => {
-                let path = self.path("", Some(label))?;
-                self.builder.open(path);
-                let result = inside(self);
-                self.builder.close();
-                result
-            }
-        }
-    }
-
-    /// The path of a layer; see [`Builder::path`].
-    pub fn path(&mut self, kind: &str, label: Option<&Label>) -> Outcome<String> {
-        let place = label.map_or(self.place, |label| self.visible(label.span));
-        self.builder.path(kind, label, place).or_else(|(path, first)| {
-            let wrong = Diagnostic::error("E105", place, format!("two layers are called `{path}`"));
-            let wrong = if first == place { wrong } else { wrong.and(first, "the first is here") };
-            self.stop(wrong.hint("labels make names: `-> name: layer`"))
-        })
-    }
-
-    /// A block applied to a tensor. A label names the layer that it comes to, or stands in front of the names of several.
-    pub fn apply(&mut self, value: &Value<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-        self.enter()?;
-        let result = self.apply_entered(value, x, label);
-        self.depth -= 1;
-        result
-    }
-
-    fn apply_entered(&mut self, value: &Value<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-        let Value::Block(block) = value else {
-            let message = format!("a tensor is passed on to a block, this is {}", value.describe());
-            let wrong = Diagnostic::error("E101", self.place, message);
-            return self.stop(match value {
-                Value::Tensor(_) => wrong.hint("`add(id, other)` or `concat(id, other)` joins it with another tensor"),
-                _ => wrong,
-            });
-        };
-        match &**block {
-            Block::Primitive(primitive, bound) => match bound {
-                Some(bound) => (primitive.apply)(self, bound, x, label),
-                None => {
-                    let place = self.place;
-                    let bound =
-                        self.bind(primitive.name, primitive.parameters, primitive.variadic, Vec::new(), place)?;
-                    (primitive.apply)(self, &bound, x, label)
-                }
-            },
-            Block::Defined(definition, module, env) => {
-                let place = self.place;
-                let env = match env {
-                    Some(env) => env.clone(),
-                    None => self.bind_definition(definition, *module, Vec::new(), place)?,
-                };
-                let shown = *module != Modules::PRELUDE;
-                if shown {
-                    self.calls.push((&definition.name.text, place));
-                }
-                self.at(definition.body.span);
-                let value = self.eval(&definition.body, &env)?;
-                let result = self.apply(&value, x, label)?;
-                if shown {
-                    self.calls.pop();
-                }
-                self.place = place;
-                Ok(result)
-            }
-            Block::Chain(steps, env) => self.scoped(label.as_ref(), |this| this.steps(steps, env, x)),
-            Block::Lambda(name, body, env) => {
-                let env = env.with(&name.text, Value::Tensor(x));
-                self.scoped(label.as_ref(), |this| match this.eval(body, &env)? {
-                    Value::Tensor(y) => Ok(y),
-                    value => this.apply(&value, x, None),
-                })
-            }
-            Block::Label(name, body, env) => {
-                let inner = Label { name: name.text.clone(), span: name.span };
-                self.scoped(label.as_ref(), |this| {
-                    if let (ExprKind::Group(_), ExprKind::Chain(steps)) = (&body.kind, &body.ungrouped().kind) {
-                        return this.scoped(Some(&inner), |this| this.numbered(steps, env, x));
-                    }
-                    let value = this.eval(body, env)?;
-                    this.apply(&value, x, Some(inner))
-                })
-            }
-            Block::Annotated(value, annotations) => {
-                let outer = self.builder.annotations;
-                self.builder.annotations = annotations.over(outer);
-                let result = self.apply(value, x, label);
-                self.builder.annotations = outer;
-                result
-            }
-        }
-    }
-
-    /// Adds a node of the layer `path`, at the present place.
-    pub fn add(&mut self, op: &str, operands: &[NodeId], attributes: Attributes, path: &str) -> Outcome<NodeId> {
-        self.builder.source = self.sources.place(self.place);
-        let added = self.builder.add(op, operands, attributes, path);
-        self.checked(added, operands.first().copied())
-    }
-
-    /// A node, or a diagnostic of what was wrong with it.
-    pub fn checked(&mut self, added: Result<NodeId, OpError>, input: Option<NodeId>) -> Outcome<NodeId> {
-        let wrong = match added {
-            Ok(node) => {
-                let ty = &self.builder.graph[node].ty;
-                // Every element has four bytes, and `infer` allows 2^40 elements at most.
-                let bytes = ty.len() as u64 * 4;
-                if bytes <= self.memory {
-                    return Ok(node);
-                }
-                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-                Diagnostic::error(
-                    "E203",
-                    self.place,
-                    format!("{ty} takes {:.1} GiB, this machine has {:.1}", gib(bytes), gib(self.memory)),
-                )
-                .hint("a smaller batch (`--set train.batch=..`) or fewer channels")
-            }
-            Err(OpError { message, hint }) => Diagnostic::error("E200", self.place, message).maybe_hint(hint),
-        };
-        let wrong = match input {
-            Some(x) => wrong.here(format!("the input here is {}", self.builder.graph[x].ty)),
-            None => wrong,
-        };
-        self.stop(wrong)
     }
 }
 

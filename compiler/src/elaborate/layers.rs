@@ -5,7 +5,8 @@ use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::parameters::{Cost, Init};
 use super::value::{Bound, Value};
-use crate::graph::{Attribute, Attributes, NodeId};
+use crate::diagnostic::Diagnostic;
+use crate::graph::{Attribute, Attributes, NodeId, TensorType};
 
 /// A whole number of at least `least`.
 fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<usize> {
@@ -16,11 +17,8 @@ fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i6
 
 fn whole(this: &mut Elaborator, name: &str, value: i64, least: i64, span: crate::diagnostic::Span) -> Outcome<usize> {
     if value < least || value > i64::from(i32::MAX) {
-        return this.error(
-            "E102",
-            span,
-            format!("`{name}` is a whole number from {least} to {}, this is {value}", i32::MAX),
-        );
+        let bound = if value < least { format!("at least {least}") } else { format!("at most {}", i32::MAX) };
+        return this.error("E102", span, format!("`{name}` is {bound}, this is {value}"));
     }
     Ok(value as usize)
 }
@@ -56,7 +54,9 @@ fn padding<'a>(
     }
     let (_, span) = bound.get("pad");
     if kernel.iter().any(|extent| extent % 2 == 0) {
-        return this.error("E102", span, format!("`pad = same` needs an odd kernel, this one is {kernel:?}"));
+        let message = format!("`pad = same` needs an odd kernel, this one is {}x{}", kernel[0], kernel[1]);
+        let wrong = Diagnostic::error("E102", this.visible(span), message);
+        return this.stop(wrong.hint("give `pad` a number, or a list of two: height and width"));
     }
     Ok([0, 1].map(|axis| (kernel[axis] - 1) / 2 * dilation[axis]))
 }
@@ -109,8 +109,14 @@ pub(super) fn conv2d<'a>(
     let pad = padding(this, bound, kernel, dilation)?;
     let groups = count(this, bound, "groups", 1)?;
     let path = this.path("conv", label.as_ref())?;
-    let inputs = channels_of(this, x);
-    if inputs % groups != 0 || c % groups != 0 {
+    let dims = this.builder.dims(x);
+    if dims.len() != 4 {
+        let message = format!("a convolution takes images, f32[N,C,H,W]; here is {}", TensorType::f32(&dims));
+        let wrong = Diagnostic::error("E200", this.place, message).note(this.lineage(x));
+        return this.stop(wrong.hint("put it before `flatten`, `global_avg_pool` and `dense`"));
+    }
+    let inputs = dims[1];
+    if !inputs.is_multiple_of(groups) || !c.is_multiple_of(groups) {
         let (_, span) = bound.get("groups");
         return this.error(
             "E102",
@@ -137,7 +143,7 @@ pub(super) fn conv2d<'a>(
         parameters: weights + if bias { c as u64 } else { 0 },
         multiply_adds: weights * (dims[2] * dims[3]) as u64,
     };
-    this.builder.layer(&path, "conv2d", result, cost);
+    this.layer(&path, "conv2d", result, cost);
     Ok(result)
 }
 
@@ -157,7 +163,7 @@ pub(super) fn dense<'a>(
     let result = if bias { biased(this, &path, y, inputs)? } else { y };
     let weights = (c * inputs) as u64;
     let cost = Cost { parameters: weights + if bias { c as u64 } else { 0 }, multiply_adds: weights };
-    this.builder.layer(&path, "dense", result, cost);
+    this.layer(&path, "dense", result, cost);
     Ok(result)
 }
 
@@ -172,6 +178,13 @@ pub(super) fn batch_norm<'a>(
     let (eps, momentum) = (number(this, bound, "eps", 0.0, 1.0)?, number(this, bound, "momentum", 0.0, 1.0)?);
     let path = this.path("bn", label.as_ref())?;
     let dims = this.builder.dims(x);
+    if let Some(bias) = this.bias(x) {
+        this.warn(
+            "W010",
+            format!("`{bias}` is a bias before batch norm, which takes it away"),
+            "leave `bias` out: batch norm has one of its own",
+        );
+    }
     let c = channels_of(this, x);
     let gamma = parameter(this, &path, "weight", &[c], Init::Constant(1.0), [c, c])?;
     let beta = parameter(this, &path, "bias", &[c], Init::Constant(0.0), [c, c])?;
@@ -185,10 +198,11 @@ pub(super) fn batch_norm<'a>(
         Mode::Train => {
             let values: usize = dims.iter().product::<usize>() / c;
             if values < 2 {
-                let place = this.place;
+                let ty = TensorType::f32(&dims);
                 let message =
-                    format!("batch norm in training needs more than one value for each channel, f32{dims:?} has one");
-                return this.error("E202", place, message);
+                    format!("batch norm in training needs more than one value for each channel, {ty} has one");
+                let wrong = Diagnostic::error("E202", this.place, message);
+                return this.stop(wrong.hint("a greater batch, or batch norm before the pooling"));
             }
             let batch_mean = this.add("batch_mean", &[x, mean], Attributes::new(), &path)?;
             let batch_var = this.add("batch_var", &[x, mean], Attributes::new(), &path)?;
@@ -198,7 +212,7 @@ pub(super) fn batch_norm<'a>(
             y
         }
     };
-    this.builder.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
+    this.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
     Ok(result)
 }
 
@@ -219,11 +233,14 @@ fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64
 fn plain(this: &mut Elaborator, op: &str, x: NodeId, attributes: Attributes, label: Option<&Label>) -> Outcome<NodeId> {
     let path = this.path(op, label)?;
     let result = this.add(op, &[x], attributes, &path)?;
-    this.builder.layer(&path, op, result, Cost::default());
+    this.layer(&path, op, result, Cost::default());
     Ok(result)
 }
 
 pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    if this.builder.graph[x].op.name() == "relu" {
+        this.warn("W013", "`relu` of `relu` changes nothing", "leave one of them out");
+    }
     plain(this, "relu", x, Attributes::new(), label.as_ref())
 }
 
@@ -300,7 +317,7 @@ pub(super) fn dropout<'a>(
             this.add("dropout", &[x, seed], attributes, &path)?
         }
     };
-    this.builder.layer(&path, "dropout", result, Cost::default());
+    this.layer(&path, "dropout", result, Cost::default());
     Ok(result)
 }
 

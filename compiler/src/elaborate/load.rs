@@ -1,5 +1,6 @@
 //! The files of one compilation: the prelude, the user's file, and what it imports.
 
+use super::functions::FUNCTIONS;
 use super::primitive::PRIMITIVES;
 use super::value::Module;
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
@@ -52,6 +53,19 @@ impl Modules {
         self.files[module.0].aliases.get(alias).copied()
     }
 
+    /// An alias by which some file imports this one.
+    pub fn any_alias(&self, module: Module) -> &str {
+        let mut aliases: Vec<&str> = self
+            .files
+            .iter()
+            .flat_map(|file| &file.aliases)
+            .filter(|(_, imported)| **imported == module)
+            .map(|(alias, _)| alias.as_str())
+            .collect();
+        aliases.sort_unstable();
+        aliases.first().copied().unwrap_or("other")
+    }
+
     /// What a file defines for expressions.
     pub fn own_names(&self, module: Module) -> Vec<String> {
         let name = |item: &Item| match item {
@@ -67,6 +81,7 @@ impl Modules {
         let mut names = self.own_names(module);
         names.extend(self.own_names(Modules::PRELUDE));
         names.extend(PRIMITIVES.iter().map(|primitive| primitive.name.to_string()));
+        names.extend(FUNCTIONS.iter().map(|function| function.name.to_string()));
         names
     }
 }
@@ -106,16 +121,13 @@ impl Loading<'_> {
                 _ => None,
             })
             .collect();
-        for import in imports {
-            if let Some(imported) = self.import(&from, &import)
-                && self.files[module.0].aliases.insert(import.alias.text.clone(), imported).is_some()
-            {
-                let wrong = Diagnostic::error(
-                    "E120",
-                    import.alias.span,
-                    format!("two imports are called `{}`", import.alias.text),
-                );
-                self.wrong.push(wrong);
+        for (at, import) in imports.iter().enumerate() {
+            let alias = &import.alias;
+            if let Some(first) = imports[..at].iter().find(|first| first.alias.text == alias.text) {
+                let wrong = Diagnostic::error("E120", alias.span, format!("two imports are called `{}`", alias.text));
+                self.wrong.push(wrong.and(first.alias.span, "the first is here").hint("call one of them otherwise"));
+            } else if let Some(imported) = self.import(&from, import) {
+                self.files[module.0].aliases.insert(alias.text.clone(), imported);
             }
         }
     }
@@ -160,7 +172,7 @@ impl Loading<'_> {
 }
 
 /// A path relative to the directory of a file; `./` and `x/../` go, so that one file has one name.
-fn join(from: &str, path: &str) -> String {
+pub(super) fn join(from: &str, path: &str) -> String {
     let directory = from.rfind('/').map_or("", |at| &from[..=at]);
     let joined = if path.starts_with('/') { path.to_string() } else { format!("{directory}{path}") };
     let mut parts: Vec<&str> = Vec::new();

@@ -3,13 +3,18 @@
 //! A block is a function from tensor to tensor that is applied when a tensor arrives; numbers, lists and blocks are evaluated as they
 //! are met. Weights are named by paths: a label, else the kind of layer with a count; `repeat` adds an index.
 
+mod apply;
+mod arguments;
 mod arithmetic;
 mod builder;
-mod bundle;
 mod constructor;
+pub mod difference;
 mod evaluate;
+mod functions;
+mod inline;
 mod layers;
 mod load;
+mod nodes;
 mod parameters;
 mod primitive;
 mod resolve;
@@ -19,11 +24,12 @@ mod value;
 
 use crate::diagnostic::{Diagnostic, Sources, suggestion};
 use crate::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
-use crate::syntax::ast::{self, Ast, Expr, ExprKind, Item, SectionKind};
+use crate::syntax::ast::{self, Ast, Expr, ExprKind, Item, SectionKind, Statement};
 use builder::Builder;
 use evaluate::{Elaborator, Outcome};
 use load::Modules;
 use rnet_runtime::config::{DataConfig, TrainConfig};
+use std::collections::HashSet;
 use value::{Environment, Value};
 
 /// What a graph is for.
@@ -44,6 +50,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Which of the file's models; the one that `train` names where omitted.
     pub model: Option<String>,
+    /// Which of the file's train sections; the only one, or the one without a name, where omitted.
+    pub train: Option<String>,
     /// `--set path=value`, in order.
     pub set: Vec<(String, String)>,
     /// Bytes that one tensor may have: the machine's memory.
@@ -63,9 +71,19 @@ pub struct Elaborated {
     pub data: Option<DataConfig>,
     /// The train section.
     pub train: TrainConfig,
-    /// The file with every setting and default written out, and the files that it imports: names and texts, the file itself
-    /// first. Side by side in a directory they compile to the same.
-    pub resolved: Vec<(String, String)>,
+    /// One file with all that is used of its imports, and every setting and default written out; it compiles to the same.
+    pub resolved: String,
+    /// What is legal and likely wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// As far as a file could be elaborated.
+#[derive(Debug)]
+pub struct Examined {
+    /// The layers of the model, up to the first mistake.
+    pub layers: Vec<Layer>,
+    /// The whole, or every mistake that was found.
+    pub outcome: Result<Elaborated, Vec<Diagnostic>>,
 }
 
 /// One row of the table of layers.
@@ -90,25 +108,50 @@ pub struct Layer {
 /// # Errors
 /// Every mistake that was found.
 pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<Elaborated, Vec<Diagnostic>> {
+    examine(sources, ast, options).outcome
+}
+
+/// Elaborates a parsed file; of one with mistakes the part before them is told all the same.
+pub fn examine(sources: &mut Sources, ast: &Ast, options: &Options) -> Examined {
+    let mut layers = Vec::new();
+    let outcome = examine_into(&mut layers, sources, ast, options);
+    Examined { layers, outcome }
+}
+
+fn examine_into(
+    rows: &mut Vec<Layer>,
+    sources: &mut Sources,
+    ast: &Ast,
+    options: &Options,
+) -> Result<Elaborated, Vec<Diagnostic>> {
     let mut ast = ast.clone();
+    let mut found = sections::keys(&ast);
+    set::choose_train(&mut ast, options.train.as_deref())?;
+    if let Some(model) = &options.model {
+        set::choose(sources, &mut ast, model)?;
+    }
     for (path, value) in &options.set {
         set::set(sources, &mut ast, path, value)?;
     }
-    set::complete(sources, &mut ast, options.model.as_deref())?;
+    set::complete(sources, &mut ast)?;
     let modules = load::load(sources, &ast)?;
-    let resolved = bundle::bundle(&modules, |module| sources.name(modules.ast(module).file).to_string());
-    let found = resolve::resolve(&modules, sources);
+    let resolved_names = resolve::resolve(&modules, sources);
+    found.extend(resolved_names.wrong);
     if !found.is_empty() {
         return Err(found);
     }
+    let resolved = crate::syntax::format::format(&inline::inline(&modules));
     let place = load::beginning(ast.file);
     let mut elaborator = Elaborator::new(&modules, sources, Builder::new(options.mode), options.memory, place);
     let parts = elaborator.file(options);
     let found = std::mem::take(&mut elaborator.found);
+    let mut warnings = resolved_names.warnings;
+    warnings.append(&mut elaborator.warnings);
+    let Builder { graph, layers, .. } = elaborator.builder;
+    rows.clone_from(&layers);
     match parts {
         Ok((model, train, data)) if found.is_empty() => {
-            let Builder { graph, layers, .. } = elaborator.builder;
-            Ok(Elaborated { model, graph, layers, data, train, resolved })
+            Ok(Elaborated { model, graph, layers, data, train, resolved, warnings })
         }
         _ => Err(found),
     }
@@ -119,16 +162,9 @@ impl<'a> Elaborator<'a> {
     fn file(&mut self, options: &Options) -> Outcome<(String, TrainConfig, Option<DataConfig>)> {
         let ast = self.modules.ast(Modules::MAIN);
         let trains = sections::sections(ast, SectionKind::Train);
-        let [train] = trains[..] else {
-            let wrong = Diagnostic::error("E133", trains[1].span, "a file has one `train` section");
-            return self.stop(wrong.and(trains[0].span, "the first is here"));
-        };
-        self.keys(train, sections::TRAIN_KEYS);
-        for data in sections::sections(ast, SectionKind::Data) {
-            self.keys(data, sections::DATA_KEYS);
-        }
+        let [train] = trains[..] else { panic!("elaborate: {} train sections were left", trains.len()) };
         let data = self.chosen_data(ast, train);
-        let config = if self.found.is_empty() { self.train(train) } else { Err(evaluate::Stop) };
+        let config = self.train(train);
         let batch = options.batch.unwrap_or_else(|| config.as_ref().map_or(1, |config| config.batch));
         let smoothing = match (options.mode, &config) {
             (Mode::Train, Ok(config)) => config.label_smoothing,
@@ -181,12 +217,18 @@ impl<'a> Elaborator<'a> {
             let wrong = match models.len() {
                 0 => Diagnostic::error("E135", load::beginning(ast.file), "the file defines no model")
                     .hint("`model name { input image: f32[N, 3, 32, 32]  image -> .. -> dense(10) }`"),
-                several => Diagnostic::error(
-                    "E135",
-                    train.span,
-                    format!("the file has {several} models: {}", models.join(", ")),
-                )
-                .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
+                several => self::models(ast)
+                    .skip(1)
+                    .fold(
+                        Diagnostic::error(
+                            "E135",
+                            self::models(ast).next().expect("there are several").name.span,
+                            format!("the file has {several} models, and nothing says which is meant"),
+                        )
+                        .here("this one"),
+                        |wrong, model| wrong.and(model.name.span, "or this one"),
+                    )
+                    .hint("`--model NAME`, or `model = NAME` in `train`, says which"),
             };
             return self.stop(wrong);
         };
@@ -225,7 +267,8 @@ impl<'a> Elaborator<'a> {
     fn model(&mut self, model: &'a ast::Model, env: Environment<'a>, batch: usize, smoothing: f64) -> Outcome<()> {
         let [input] = &model.inputs[..] else {
             let message = format!("a model has one input, `{}` has {}", model.name.text, model.inputs.len());
-            let wrong = Diagnostic::error("E136", model.name.span, message);
+            let place = model.inputs.get(1).map_or(model.name.span, |second| second.span);
+            let wrong = Diagnostic::error("E136", place, message);
             return self
                 .stop(wrong.hint("`input image: f32[N, 3, 32, 32]` is the batch of images; labels are not declared"));
         };
@@ -264,7 +307,17 @@ impl<'a> Elaborator<'a> {
         let label = self.checked(label, None)?;
         let env = env.with(&input.name.text, Value::Tensor(image));
         let result = &model.body.result;
-        let logits = match self.body(&model.body, &env)? {
+        let (mut env, mut asserts) = (env, Vec::new());
+        for statement in &model.body.statements {
+            match statement {
+                Statement::Let(binding) => {
+                    let value = self.eval(&binding.value, &env)?;
+                    env = env.with(&binding.name.text, value);
+                }
+                Statement::Assert(assertion) => asserts.push((assertion, env.clone())),
+            }
+        }
+        let logits = match self.eval(result, &env)? {
             Value::Tensor(logits) => logits,
             other => {
                 let message = format!("a model's body gives a tensor, this is {}", other.kind());
@@ -273,7 +326,22 @@ impl<'a> Elaborator<'a> {
             }
         };
         self.at(last_step(result).span);
-        self.outputs(logits, label, smoothing)
+        self.outputs(logits, label, smoothing)?;
+        // Every assertion that fails is told.
+        let failed: Vec<_> =
+            asserts.into_iter().map(|(assertion, env)| self.assert(assertion, &self.counted(env, batch))).collect();
+        failed.into_iter().collect()
+    }
+
+    /// The names that the assertions of a model can use: what the whole model comes to.
+    fn counted(&self, env: Environment<'a>, batch: usize) -> Environment<'a> {
+        let layers = &self.builder.layers;
+        let parameters: u64 = layers.iter().map(|layer| layer.parameters).sum();
+        let multiply_adds: u64 = layers.iter().map(|layer| layer.multiply_adds).sum();
+        env.with("N", Value::Int(batch as i64))
+            .with("params", Value::Int(parameters as i64))
+            .with("macs", Value::Int(multiply_adds as i64))
+            .with("layers", Value::Int(layers.len() as i64))
     }
 
     fn outputs(&mut self, logits: NodeId, label: NodeId, smoothing: f64) -> Outcome<()> {
@@ -284,6 +352,12 @@ impl<'a> Elaborator<'a> {
             return self
                 .stop(wrong.hint("end with `-> global_avg_pool -> dense(classes)` or `-> flatten -> dense(classes)`"));
         }
+        self.dead_layers(logits);
+        let last = self.builder.graph[logits].op.name();
+        if matches!(last, "relu" | "dropout" | "batch_norm") {
+            let words = format!("`{last}` after the last layer: logits are best left as they are");
+            self.warn("W011", words, "end with the dense layer");
+        }
         let attributes = Attributes::new().with("smoothing", Attribute::Float(smoothing));
         let loss = self.add("cross_entropy", &[logits, label], attributes, "loss")?;
         let correct = self.add("correct", &[logits, label], Attributes::new(), "correct")?;
@@ -292,6 +366,26 @@ impl<'a> Elaborator<'a> {
             graph.output(OutputKind::Result, name, value);
         }
         Ok(())
+    }
+}
+
+impl Elaborator<'_> {
+    /// Warns of layers whose result the logits do not use.
+    fn dead_layers(&mut self, logits: NodeId) {
+        let (mut used, mut open) = (HashSet::new(), vec![logits]);
+        while let Some(id) = open.pop() {
+            if used.insert(id) {
+                open.extend(&self.builder.graph[id].operands);
+            }
+        }
+        let dead: Vec<_> = self.results.iter().filter(|(result, ..)| !used.contains(result)).collect();
+        let Some((_, first, place)) = dead.first() else { return };
+        let message = match dead.len() {
+            1 => format!("the result of `{first}` is not used"),
+            several => format!("the results of `{first}` and {} more layers are not used", several - 1),
+        };
+        let wrong = Diagnostic::warning("W012", *place, message);
+        self.warnings.push(wrong.hint("join it with the rest by `add` or `concat`, or leave it out"));
     }
 }
 

@@ -6,7 +6,7 @@ use super::layers;
 use super::parameters::Cost;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Attributes, NodeId};
+use crate::graph::{Attributes, NodeId, TensorType};
 
 type Apply = for<'a> fn(&mut Elaborator<'a>, &Bound<'a>, NodeId, Option<Label>) -> Outcome<NodeId>;
 
@@ -86,9 +86,18 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     layer("auto", &[Parameter::new("otherwise", Kind::Block, Default::Needed)], auto),
     layer(
         "repeat",
-        &[Parameter::new("n", Kind::Int, Default::Needed), Parameter::new("body", Kind::Block, Default::Needed)],
+        &[
+            Parameter::new("n", Kind::Int, Default::Needed),
+            Parameter::new("body", Kind::Block, Default::Needed),
+            Parameter::new("name", Kind::Text, Default::Text("")),
+            Parameter::new("from", Kind::Int, Default::Int(0)),
+        ],
         repeat,
     ),
+    layer("sequential", &[Parameter::new("body", Kind::Block, Default::Needed)], sequential),
+    layer("shared", &[Parameter::new("body", Kind::Block, Default::Needed)], |_, _, _, _| {
+        panic!("elaborate: `shared` is a value of its own once it has been called")
+    }),
     layer("id", &[], |_, _, x, _| Ok(x)),
 ];
 
@@ -102,7 +111,8 @@ pub(super) fn identity() -> &'static Primitive {
     find("id").expect("`id` is a primitive")
 }
 
-/// `repeat(n, b)`: b, n times, one after the other; `repeat(n, i => b)` tells each its number from 0.
+/// `repeat(n, b, name = "", from = 0)`: b, n times, one after the other; `repeat(n, i => b)` tells each its number from 0. Each is
+/// called by `name` and a number that counts from `from`.
 fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
     let ((Value::Int(count), span), (body, _)) = (bound.get("n"), bound.get("body")) else {
         unreachable!("n is a whole number")
@@ -110,9 +120,19 @@ fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Op
     if *count < 0 {
         return this.error("E102", span, format!("`repeat` takes a count of at least 0, this is {count}"));
     }
-    let path = this.path("repeat", label.as_ref())?;
+    let ((Value::Text(name), name_span), (Value::Int(from), _)) = (bound.get("name"), bound.get("from")) else {
+        unreachable!("a text and a whole number")
+    };
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return this.error("E102", name_span, format!("a name is made of letters, digits and `_`, this is {name:?}"));
+    }
     let place = this.place;
-    this.builder.open(path);
+    // Where layers are numbered through, repetition is no level of names.
+    let numbered_through = this.builder.sequential() && label.is_none();
+    if !numbered_through {
+        let path = this.path("repeat", label.as_ref())?;
+        this.builder.open(path);
+    }
     let mut x = x;
     for at in 0..*count {
         this.place = place;
@@ -123,10 +143,22 @@ fn repeat<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Op
             },
             other => other.clone(),
         };
-        x = this.apply(&each, x, Some(Label { name: at.to_string(), span: place }))?;
+        let label = Label { name: format!("{name}{}", from.saturating_add(at)), span: place };
+        x = this.apply(&each, x, (!numbered_through).then_some(label))?;
     }
-    this.builder.close();
+    if !numbered_through {
+        this.builder.close();
+    }
     Ok(x)
+}
+
+/// `sequential(b)`: b, whose layers without a label are numbered through from 0, whatever their kind.
+fn sequential<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
+    let path = this.path("sequential", label.as_ref())?;
+    this.builder.open_sequential(path);
+    let y = this.apply(&bound.get("body").0.clone(), x, None)?;
+    this.builder.close();
+    Ok(y)
 }
 
 /// One way of a combinator: a block applied to its input, or a tensor as it is.
@@ -151,10 +183,16 @@ fn residual<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: 
         this.place = place;
         let (wide, narrow) = (this.builder.graph[y].ty.clone(), this.builder.graph[short].ty.clone());
         if wide != narrow {
-            let wrong = Diagnostic::error("E201", place, "the two ways of a residual have different shapes")
-                .and(this.visible(body_span), format!("the body gives {wide}"))
-                .and(this.visible(shortcut_span), format!("the shortcut gives {narrow}"))
-                .hint(projection(&wide.dims, &narrow.dims));
+            let (body_span, shortcut_span) = (this.visible(body_span), this.visible(shortcut_span));
+            let wrong = Diagnostic::error("E201", body_span, "the two ways of a residual have different shapes")
+                .here(format!("the body gives {wide}"));
+            // The place of an omitted shortcut is that of the whole residual.
+            let wrong = if shortcut_span == place {
+                wrong.and(place, format!("without a shortcut of its own the input stays {narrow}"))
+            } else {
+                wrong.and(shortcut_span, format!("the shortcut gives {narrow}"))
+            };
+            let wrong = wrong.note(this.lineage(y)).hint(projection(&wide.dims, &narrow.dims));
             return this.stop(wrong);
         }
         combine(this, "add", &[y, short], None)
@@ -221,7 +259,29 @@ fn join<'a>(
             this.targets.pop();
         }
         this.place = place;
-        combine(this, op, &joined, None)
+        let types: Vec<TensorType> = joined.iter().map(|&way| this.builder.graph[way].ty.clone()).collect();
+        let fits = |ty: &TensorType| match op {
+            "concat" => {
+                ty.rank() >= 2
+                    && ty.rank() == types[0].rank()
+                    && ty.dims[0] == types[0].dims[0]
+                    && ty.dims[2..] == types[0].dims[2..]
+            }
+            _ => *ty == types[0],
+        };
+        let Some(odd) = types.iter().position(|ty| !fits(ty)) else { return combine(this, op, &joined, None) };
+        let span = |at: usize| this.visible(bound.branches[at].1);
+        let hint = if op == "concat" {
+            "all but the channels must be equal: batch, height and width"
+        } else {
+            "the shapes must be equal: nothing is broadcast, padded or cut silently"
+        };
+        let wrong = Diagnostic::error("E201", span(odd), format!("two branches of `{op}` have shapes that do not fit"))
+            .here(format!("this gives {}", types[odd]))
+            .and(span(0), format!("this gives {}", types[0]))
+            .note(this.lineage(joined[odd]))
+            .hint(hint);
+        this.stop(wrong)
     })
 }
 
@@ -241,6 +301,6 @@ pub(super) fn combine(this: &mut Elaborator, op: &str, tensors: &[NodeId], label
         }
         sum
     };
-    this.builder.layer(&path, op, result, Cost::default());
+    this.layer(&path, op, result, Cost::default());
     Ok(result)
 }

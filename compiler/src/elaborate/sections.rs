@@ -44,27 +44,32 @@ pub(super) fn entry<'a>(section: &'a Section, key: &str) -> Option<&'a Entry> {
     section.entries.iter().find(|entry| entry.key.text == key)
 }
 
-impl<'a> Elaborator<'a> {
-    /// Unknown keys and keys that are set twice.
-    pub fn keys(&mut self, section: &'a Section, known: &[&str]) {
-        for (at, entry) in section.entries.iter().enumerate() {
-            let (key, span) = (entry.key.text.as_str(), entry.key.span);
-            if !known.contains(&key) {
-                let what = if section.kind == SectionKind::Train { "train" } else { "data" };
-                let wrong = Diagnostic::error("E132", span, format!("`{what}` has no key `{key}`"));
-                self.found.push(wrong.maybe_hint(suggestion(key, known.iter().copied())));
-            } else if let Some(first) = section.entries[..at].iter().find(|first| first.key.text == key) {
-                let wrong = Diagnostic::error("E133", span, format!("`{key}` is set twice"));
-                self.found.push(wrong.and(first.key.span, "the first is here"));
+/// Unknown keys and keys that are set twice, in every section.
+pub(super) fn keys(ast: &Ast) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (kind, what, known) in [(SectionKind::Train, "train", TRAIN_KEYS), (SectionKind::Data, "data", DATA_KEYS)] {
+        for section in sections(ast, kind) {
+            for (at, entry) in section.entries.iter().enumerate() {
+                let (key, span) = (entry.key.text.as_str(), entry.key.span);
+                if !known.contains(&key) {
+                    let wrong = Diagnostic::error("E132", span, format!("`{what}` has no key `{key}`"));
+                    found.push(wrong.maybe_hint(suggestion(key, known.iter().copied())));
+                } else if let Some(first) = section.entries[..at].iter().find(|first| first.key.text == key) {
+                    let wrong = Diagnostic::error("E133", span, format!("`{key}` is set twice"));
+                    found.push(wrong.and(first.key.span, "the first is here"));
+                }
+            }
+            if let (Some(steps), Some(epochs)) = (entry(section, "steps"), entry(section, "epochs")) {
+                let words = "a run lasts so many `steps` or so many `epochs`, not both";
+                let wrong = Diagnostic::error("E133", epochs.key.span, words);
+                found.push(wrong.and(steps.key.span, "`steps` is set here"));
             }
         }
-        if let (Some(steps), Some(epochs)) = (entry(section, "steps"), entry(section, "epochs")) {
-            let wrong =
-                Diagnostic::error("E133", epochs.key.span, "a run lasts so many `steps` or so many `epochs`, not both");
-            self.found.push(wrong.and(steps.key.span, "`steps` is set here"));
-        }
     }
+    found
+}
 
+impl<'a> Elaborator<'a> {
     /// The `train` section, of which every key but `model` and `data` is set.
     pub fn train(&mut self, section: &'a Section) -> Outcome<TrainConfig> {
         let env = Environment::of(Modules::MAIN);

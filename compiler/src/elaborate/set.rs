@@ -1,10 +1,10 @@
 //! `--set path=value`, and the keys that a file leaves out: changes of the syntax tree before anything is evaluated.
 
 use super::constructor::{self, Constructor, LOSSES, OPTIMIZERS, SCHEDULES, SOURCES};
-use super::sections::{DATA_KEYS, TRAIN_DEFAULTS, TRAIN_KEYS};
-use crate::diagnostic::{Diagnostic, Sources, suggestion};
-use crate::syntax::ast::{Argument, Ast, Entry, Expr, ExprKind, Item, Name, Section, SectionKind};
-use crate::syntax::parse_value;
+use super::sections::{DATA_KEYS, TRAIN_DEFAULTS, TRAIN_KEYS, sections};
+use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
+use crate::syntax::ast::{Argument, Ast, Entry, Expr, ExprKind, Item, Model, Name, Parameter, Section, SectionKind};
+use crate::syntax::{parse, parse_value};
 
 type Change = Result<(), Vec<Diagnostic>>;
 
@@ -27,23 +27,56 @@ pub(super) fn set(sources: &mut Sources, ast: &mut Ast, path: &str, value: &str)
         ["model", argument] => inner(sources, ast, SectionKind::Train, None, "model", argument, value, path),
         ["data", name] => entry(ast, SectionKind::Data, None, name, value, path),
         ["data", name, argument] => inner(sources, ast, SectionKind::Data, None, name, argument, value, path),
+        [train, name] if names_train(ast, train) => entry(ast, SectionKind::Train, None, &key(name), value, path),
+        [train, name, argument] if names_train(ast, train) => {
+            inner(sources, ast, SectionKind::Train, None, &key(name), argument, value, path)
+        }
         [section, name] if has_section(ast, section) => entry(ast, SectionKind::Data, Some(section), name, value, path),
         [section, name, argument] if has_section(ast, section) => {
             inner(sources, ast, SectionKind::Data, Some(section), name, argument, value, path)
         }
+        [owner, name] if parameters(ast, owner).is_some() => default(ast, owner, name, value, path),
         [name] => binding(ast, name, value, path),
         _ => Err(wrong(format!("--set {path}: nothing has that path"), Some(forms()))),
     }
 }
 
 fn forms() -> String {
-    "paths look like train.batch, train.optimizer.lr, data.source, model.n, or the name of a `let`".to_string()
+    "paths look like train.batch, train.optimizer.lr, data.source, model.n, the name of a `let`, or block.parameter"
+        .to_string()
+}
+
+/// The parameters of a block or model of the file.
+fn parameters<'s>(ast: &'s mut Ast, owner: &str) -> Option<&'s mut Vec<Parameter>> {
+    ast.items.iter_mut().find_map(|item| match item {
+        Item::Block(block) if block.name.text == owner => Some(&mut block.parameters),
+        Item::Model(model) if model.name.text == owner => Some(&mut model.parameters),
+        _ => None,
+    })
+}
+
+/// Sets the default of a parameter.
+fn default(ast: &mut Ast, owner: &str, name: &str, value: Expr, path: &str) -> Change {
+    let parameters = parameters(ast, owner).expect("the owner was just seen");
+    if let Some(parameter) = parameters.iter_mut().find(|parameter| parameter.name.text == name) {
+        parameter.default = Some(value);
+        return Ok(());
+    }
+    let hint = suggestion(name, parameters.iter().map(|parameter| parameter.name.text.as_str()));
+    Err(wrong(format!("--set {path}: `{owner}` has no parameter `{name}`"), hint))
+}
+
+fn has_name(section: &Section, name: &str) -> bool {
+    section.name.as_ref().is_some_and(|known| known.text == name)
 }
 
 fn has_section(ast: &Ast, name: &str) -> bool {
-    ast.items.iter().any(
-        |item| matches!(item, Item::Section(section) if section.name.as_ref().is_some_and(|known| known.text == name)),
-    )
+    sections(ast, SectionKind::Data).into_iter().any(|section| has_name(section, name))
+}
+
+/// Whether that is the name of the train section, of which only the chosen one is left.
+fn names_train(ast: &Ast, name: &str) -> bool {
+    sections(ast, SectionKind::Train).into_iter().any(|section| has_name(section, name))
 }
 
 fn binding(ast: &mut Ast, name: &str, value: Expr, path: &str) -> Change {
@@ -157,19 +190,8 @@ fn inner(
     path: &str,
 ) -> Change {
     check_key(kind, key, path)?;
-    let models: Vec<(String, Vec<String>)> = ast
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Model(model) => Some((
-                model.name.text.clone(),
-                model.parameters.iter().map(|parameter| parameter.name.text.clone()).collect(),
-            )),
-            _ => None,
-        })
-        .collect();
     let default = match key {
-        "model" => models.first().map(|(name, _)| name.clone()),
+        "model" => models(ast).next().map(|model| model.name.text.clone()),
         _ => TRAIN_DEFAULTS.iter().find(|(known, _)| *known == key).map(|(_, text)| text.to_string()),
     };
     let section = find(ast, kind, name, path)?;
@@ -183,27 +205,20 @@ fn inner(
         let file = sources.add("a default", &default);
         put(section, key, parse_value(sources, file)?);
     }
-    let entry = section.entries.iter_mut().find(|entry| entry.key.text == key).expect("the entry was just made");
-    let Some((callee, ..)) = constructor::head(&entry.value) else {
+    let entry = section.entries.iter().find(|entry| entry.key.text == key).expect("the entry was just made");
+    let value_there = entry.value.clone();
+    let Some((callee, known)) = signature(sources, ast, key, &value_there)? else {
         return Err(wrong(
             format!("--set {path}: `{key}` takes no arguments"),
             Some(format!("set `{key}` as a whole")),
         ));
     };
-    let callee = callee.to_string();
-    let known: Vec<String> = if key == "model" {
-        models.into_iter().find(|(name, _)| *name == callee).map(|(_, parameters)| parameters).unwrap_or_default()
-    } else {
-        let tables: [&'static [Constructor]; 4] = [LOSSES, OPTIMIZERS, SCHEDULES, SOURCES];
-        let found = tables.iter().flat_map(|table| table.iter()).find(|constructor| constructor.name == callee);
-        found
-            .map(|found| found.parameters.iter().map(|parameter| parameter.name.to_string()).collect())
-            .unwrap_or_default()
-    };
     let Some(position) = known.iter().position(|name| name == argument) else {
         let hint = suggestion(argument, known.iter().map(String::as_str));
         return Err(wrong(format!("--set {path}: `{callee}` has no parameter `{argument}`"), hint));
     };
+    let section = find(ast, kind, name, path)?;
+    let entry = section.entries.iter_mut().find(|entry| entry.key.text == key).expect("the entry was just made");
     let ExprKind::Call(_, arguments) = called(&mut entry.value) else { unreachable!("it was just made a call") };
     let positional = arguments
         .iter()
@@ -223,59 +238,149 @@ fn inner(
     Ok(())
 }
 
+/// What stands at a key, by its name and those of its parameters; `None` where that takes no arguments.
+fn signature(
+    sources: &mut Sources,
+    ast: &Ast,
+    key: &str,
+    value: &Expr,
+) -> Result<Option<(String, Vec<String>)>, Vec<Diagnostic>> {
+    let callee = match &value.ungrouped().kind {
+        ExprKind::Call(callee, _) => &callee.kind,
+        other => other,
+    };
+    let named = |ast: &Ast, name: &str| {
+        let model = models(ast).find(|model| model.name.text == name);
+        model.map(|model| model.parameters.iter().map(|parameter| parameter.name.text.clone()).collect())
+    };
+    Ok(match callee {
+        ExprKind::Name(name) if key == "model" => Some((name.clone(), named(ast, name).unwrap_or_default())),
+        ExprKind::Name(name) => {
+            let tables: [&'static [Constructor]; 4] = [LOSSES, OPTIMIZERS, SCHEDULES, SOURCES];
+            let found = tables.into_iter().flatten().find(|constructor| constructor.name == name);
+            found.map(|found| {
+                let parameters = found.parameters.iter().map(|parameter| parameter.name.to_string()).collect();
+                (name.clone(), parameters)
+            })
+        }
+        // A model of another file, which is read here for the names of its parameters. What is wrong with an import is told later.
+        ExprKind::Member(object, name) if key == "model" => {
+            let import = ast.items.iter().find_map(|item| match item {
+                Item::Import(import) if matches!(&object.kind, ExprKind::Name(alias) if *alias == import.alias.text) => {
+                    Some(import)
+                }
+                _ => None,
+            });
+            let path = import.map(|import| super::load::join(sources.name(ast.file), &import.path));
+            let imported = match path.and_then(|path| sources.load(&path).ok()) {
+                Some(file) => Some(parse(sources, file)?),
+                None => None,
+            };
+            let parameters = imported.and_then(|imported| named(&imported, &name.text)).unwrap_or_default();
+            Some((name.text.clone(), parameters))
+        }
+        _ => None,
+    })
+}
+
+fn models(ast: &Ast) -> impl Iterator<Item = &Model> {
+    ast.items.iter().filter_map(|item| match item {
+        Item::Model(model) => Some(model),
+        _ => None,
+    })
+}
+
 /// Makes `name` the call `name()`.
 fn called(expr: &mut Expr) -> &mut ExprKind {
     while let ExprKind::Group(inner) = &expr.kind {
         *expr = (**inner).clone();
     }
-    if matches!(expr.kind, ExprKind::Name(_)) {
+    if matches!(expr.kind, ExprKind::Name(_) | ExprKind::Member(..)) {
         *expr = Expr::new(ExprKind::Call(Box::new(expr.clone()), Vec::new()), expr.span);
     }
     &mut expr.kind
+}
+
+/// `--train name`: leaves of the train sections the one of that name; without a choice the one without a name, or the only one.
+///
+/// # Errors
+/// When there is none of that name, or several and nothing says which.
+pub(super) fn choose_train(ast: &mut Ast, name: Option<&str>) -> Change {
+    let trains = sections(ast, SectionKind::Train);
+    let names: Vec<&str> =
+        trains.iter().filter_map(|train| train.name.as_ref()).map(|name| name.text.as_str()).collect();
+    let chosen: Vec<Span> = match name {
+        Some(name) => trains.iter().filter(|train| has_name(train, name)).map(|train| train.span).collect(),
+        None if trains.len() == 1 => vec![trains[0].span],
+        None => trains.iter().filter(|train| train.name.is_none()).map(|train| train.span).collect(),
+    };
+    match (&chosen[..], name) {
+        ([], Some(name)) => {
+            let hint = suggestion(name, names);
+            return Err(wrong(format!("--train {name}: the file has no train section of that name"), hint));
+        }
+        ([], None) if !trains.is_empty() => {
+            let first = Diagnostic::error(
+                "E133",
+                trains[0].span,
+                "the file has several train sections, and nothing says which is meant",
+            );
+            let all = trains[1..].iter().fold(first.here("this one"), |all, train| all.and(train.span, "or this one"));
+            return Err(vec![
+                all.hint("`--train NAME` says which; the one without a name is used where nothing is said"),
+            ]);
+        }
+        ([first, second, ..], _) => {
+            let twice = Diagnostic::error("E133", *second, "two train sections of one name");
+            return Err(vec![
+                twice.and(*first, "the first is here").hint("`train name { .. }` gives it a name of its own"),
+            ]);
+        }
+        _ => {}
+    }
+    let chosen = chosen.first().copied();
+    ast.items.retain(|item| match item {
+        Item::Section(section) => section.kind != SectionKind::Train || Some(section.span) == chosen,
+        _ => true,
+    });
+    Ok(())
+}
+
+/// `--model name`: makes `train` name that model, unless it does already.
+///
+/// # Errors
+/// When the file has no model of that name.
+pub(super) fn choose(sources: &mut Sources, ast: &mut Ast, model: &str) -> Change {
+    let named = train_section(ast).entries.iter().find(|entry| entry.key.text == "model");
+    if named.and_then(|entry| constructor::head(&entry.value)).is_some_and(|(name, ..)| name == model) {
+        return Ok(());
+    }
+    if !models(ast).any(|known| known.name.text == model) {
+        let hint = suggestion(model, models(ast).map(|known| known.name.text.as_str()));
+        return Err(wrong(format!("--model {model}: the file has no model of that name"), hint));
+    }
+    let file = sources.add("--model", model);
+    let value = parse_value(sources, file)?;
+    put(train_section(ast), "model", value);
+    Ok(())
 }
 
 /// Writes out what `train` leaves to its defaults, so that the resolved text says everything.
 ///
 /// # Errors
 /// None that a user could cause.
-pub(super) fn complete(sources: &mut Sources, ast: &mut Ast, model: Option<&str>) -> Change {
-    let models: Vec<String> = ast
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Model(model) => Some(model.name.text.clone()),
-            _ => None,
-        })
-        .collect();
-    let data: Vec<String> = ast
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Section(section) if section.kind == SectionKind::Data => {
-                section.name.as_ref().map(|name| name.text.clone())
-            }
-            _ => None,
-        })
-        .collect();
-    if let Some(model) = model {
-        let named = train_section(ast).entries.iter().find(|entry| entry.key.text == "model");
-        let same = named.and_then(|entry| constructor::head(&entry.value)).is_some_and(|(name, ..)| name == model);
-        if !same {
-            if !models.iter().any(|known| known == model) {
-                let hint = suggestion(model, models.iter().map(String::as_str));
-                return Err(wrong(format!("--model {model}: the file has no model of that name"), hint));
-            }
-            let file = sources.add("--model", model);
-            let value = parse_value(sources, file)?;
-            put(train_section(ast), "model", value);
-        }
-    }
+pub(super) fn complete(sources: &mut Sources, ast: &mut Ast) -> Change {
+    let data = ast.items.iter().filter_map(|item| match item {
+        Item::Section(section) if section.kind == SectionKind::Data => section.name.as_ref(),
+        _ => None,
+    });
+    let data: Vec<String> = data.map(|name| name.text.clone()).collect();
+    let models: Vec<String> = models(ast).map(|model| model.name.text.clone()).collect();
     let mut defaults: Vec<(&str, String)> = TRAIN_DEFAULTS.iter().map(|(key, text)| (*key, text.to_string())).collect();
-    if let [only] = &models[..] {
-        defaults.insert(0, ("model", only.clone()));
-    }
-    if let [only] = &data[..] {
-        defaults.insert(0, ("data", only.clone()));
+    for (key, known) in [("data", data), ("model", models)] {
+        if let Ok([only]) = <[String; 1]>::try_from(known) {
+            defaults.insert(0, (key, only));
+        }
     }
     for (key, text) in defaults {
         let section = train_section(ast);

@@ -5,6 +5,7 @@ use crate::graph::NodeId;
 use crate::syntax::ast::{self, Expr, Name};
 use std::rc::Rc;
 
+use super::functions::Function;
 use super::primitive::Primitive;
 
 /// The value of an expression.
@@ -19,6 +20,8 @@ pub(super) enum Value<'a> {
     Same,
     Tensor(NodeId),
     Block(Rc<Block<'a>>),
+    /// A function of numbers, lists and shapes.
+    Function(&'static Function),
 }
 
 /// A function from tensor to tensor, applied when a tensor arrives.
@@ -33,6 +36,8 @@ pub(super) enum Block<'a> {
     Lambda(&'a Name, &'a Expr, Environment<'a>),
     /// `name: body`
     Label(&'a Name, &'a Expr, Environment<'a>),
+    /// `shared(body)`: one set of weights for every use; the number tells shared blocks apart.
+    Shared(usize, Value<'a>),
     /// `body @name(..)`
     Annotated(Value<'a>, super::parameters::Annotations),
 }
@@ -68,6 +73,8 @@ pub(super) struct Environment<'a> {
 struct Binding<'a> {
     name: &'a str,
     value: Value<'a>,
+    /// Where a parameter's value stands in the call.
+    origin: Option<Span>,
     next: Option<Rc<Binding<'a>>>,
 }
 
@@ -78,18 +85,37 @@ impl<'a> Environment<'a> {
 
     /// The same with one more name in front.
     pub fn with(&self, name: &'a str, value: Value<'a>) -> Self {
-        Environment { module: self.module, locals: Some(Rc::new(Binding { name, value, next: self.locals.clone() })) }
+        self.bound(name, value, None)
     }
 
-    pub fn local(&self, name: &str) -> Option<&Value<'a>> {
+    /// The same with a parameter in front, whose value stands at `origin`.
+    pub fn with_parameter(&self, name: &'a str, value: Value<'a>, origin: Span) -> Self {
+        self.bound(name, value, Some(origin))
+    }
+
+    fn bound(&self, name: &'a str, value: Value<'a>, origin: Option<Span>) -> Self {
+        let next = self.locals.clone();
+        Environment { module: self.module, locals: Some(Rc::new(Binding { name, value, origin, next })) }
+    }
+
+    fn binding(&self, name: &str) -> Option<&Binding<'a>> {
         let mut at = self.locals.as_deref();
         while let Some(binding) = at {
             if binding.name == name {
-                return Some(&binding.value);
+                return Some(binding);
             }
             at = binding.next.as_deref();
         }
         None
+    }
+
+    pub fn local(&self, name: &str) -> Option<&Value<'a>> {
+        self.binding(name).map(|binding| &binding.value)
+    }
+
+    /// Where the value of the parameter `name` stands in the call.
+    pub fn origin(&self, name: &str) -> Option<Span> {
+        self.binding(name).and_then(|binding| binding.origin)
     }
 }
 
@@ -109,16 +135,32 @@ impl<'a> Value<'a> {
             Value::Same => "the word `same`",
             Value::Tensor(_) => "a tensor",
             Value::Block(_) => "a block",
+            Value::Function(_) => "a function",
         }
     }
 
     /// The value itself where it has a short spelling, else its kind.
     pub fn describe(&self) -> String {
         match self {
-            Value::Int(value) => format!("{value}"),
+            Value::Int(value) => format!("the number {value}"),
+            Value::Float(value) => format!("the number {value:?}"),
+            Value::Bool(value) => format!("`{value}`"),
+            Value::Text(text) => format!("the text {text:?}"),
+            other => other.kind().to_string(),
+        }
+    }
+
+    /// As it would be written, where that is possible.
+    pub fn spelling(&self) -> String {
+        match self {
+            Value::Int(value) => value.to_string(),
             Value::Float(value) => format!("{value:?}"),
-            Value::Bool(value) => format!("{value}"),
+            Value::Bool(value) => value.to_string(),
             Value::Text(text) => format!("{text:?}"),
+            Value::List(items) => {
+                let items: Vec<String> = items.iter().map(Value::spelling).collect();
+                format!("[{}]", items.join(", "))
+            }
             other => other.kind().to_string(),
         }
     }
@@ -146,13 +188,16 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The kinds that a file can name.
-    pub const NAMED: [(&'static str, Kind); 6] = [
+    pub const NAMED: [(&'static str, Kind); 9] = [
         ("int", Kind::Int),
         ("float", Kind::Float),
         ("bool", Kind::Bool),
         ("text", Kind::Text),
         ("list", Kind::List),
         ("block", Kind::Block),
+        ("channels", Kind::Channels),
+        ("pair", Kind::Pair),
+        ("padding", Kind::Padding),
     ];
 
     pub fn takes(self, value: &Value) -> bool {

@@ -61,7 +61,7 @@ pub fn rank(op: &dyn Op, role: &str, ty: &TensorType, rank: usize) -> Result<(),
         2 => "f32[N,C]",
         _ => "f32[N,C,H,W]",
     };
-    let error = OpError::new(format!("`{}` needs a {role} of rank {rank}, {form}; here is {ty}", op.name()));
+    let error = OpError::new(format!("`{}` needs {form} as its {role}, here is {ty}", op.name()));
     Err(match (ty.rank(), rank) {
         (4, 2) => error.hint("`flatten` or `global_avg_pool` makes f32[N,C] of f32[N,C,H,W]"),
         _ => error,
@@ -87,7 +87,7 @@ pub fn shape(op: &dyn Op, role: &str, ty: &TensorType, wanted: &TensorType) -> R
     if ty == wanted {
         return Ok(());
     }
-    Err(OpError::new(format!("`{}` needs a {role} of type {wanted}, here is {ty}", op.name())))
+    Err(OpError::new(format!("`{}` needs {wanted} as its {role}, here is {ty}", op.name())))
 }
 
 /// A result type, if its extents are positive and its elements can be counted.

@@ -127,7 +127,7 @@ pub struct Section {
     pub docs: Vec<String>,
     /// Which section.
     pub kind: SectionKind,
-    /// A data section's name.
+    /// Every data section has a name, and a train section may.
     pub name: Option<Name>,
     /// Its keys.
     pub entries: Vec<Entry>,
@@ -146,11 +146,39 @@ pub struct Entry {
     pub value: Expr,
 }
 
-/// `let ..; value`: what stands between braces.
+/// `assert condition, "words"`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Assert {
+    /// What has to hold.
+    pub condition: Expr,
+    /// What is said where it does not.
+    pub message: Option<String>,
+}
+
+/// What stands before the value of a body.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Statement {
+    /// `let name = value`, visible in what follows.
+    Let(Let),
+    /// `assert condition`
+    Assert(Assert),
+}
+
+impl Statement {
+    /// Its expression.
+    pub fn expr(&self) -> &Expr {
+        match self {
+            Statement::Let(binding) => &binding.value,
+            Statement::Assert(assert) => &assert.condition,
+        }
+    }
+}
+
+/// `let ..; assert ..; value`: what stands between braces.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Body {
-    /// Each is visible in those after it.
-    pub lets: Vec<Let>,
+    /// In the order of the text.
+    pub statements: Vec<Statement>,
     /// The body's value.
     pub result: Box<Expr>,
 }
@@ -308,7 +336,7 @@ impl Expr {
                 visit(no);
             }
             ExprKind::Scope(body) => {
-                body.lets.iter().for_each(|binding| visit(&binding.value));
+                body.statements.iter().for_each(|statement| visit(statement.expr()));
                 visit(&body.result);
             }
             ExprKind::Annotated(part, annotations) => {

@@ -2,6 +2,7 @@
 //! documentation are lost.
 
 use super::ast::*;
+use super::tidy;
 use std::fmt::Write as _;
 
 /// Longest line that a chain or an argument list may make before it is broken.
@@ -23,7 +24,7 @@ pub fn format(ast: &Ast) -> String {
         format_item(&mut out, item);
         previous = Some(item);
     }
-    out
+    tidy::lay_out(&out)
 }
 
 fn format_item(out: &mut String, item: &Item) {
@@ -59,7 +60,10 @@ fn format_item(out: &mut String, item: &Item) {
                     let _ = writeln!(out, "data {} {{", name.text);
                 }
                 (SectionKind::Data, None) => out.push_str("data {\n"),
-                (SectionKind::Train, _) => out.push_str("train {\n"),
+                (SectionKind::Train, Some(name)) => {
+                    let _ = writeln!(out, "train {} {{", name.text);
+                }
+                (SectionKind::Train, None) => out.push_str("train {\n"),
             }
             let widest = section.entries.iter().map(|entry| entry.key.text.len()).max().unwrap_or(0);
             for entry in &section.entries {
@@ -77,8 +81,13 @@ fn format_let(out: &mut String, binding: &Let, indent: usize) {
 }
 
 fn format_body(out: &mut String, body: &Body, indent: usize) {
-    for binding in &body.lets {
-        format_let(out, binding, indent);
+    for statement in &body.statements {
+        match statement {
+            Statement::Let(binding) => format_let(out, binding, indent),
+            Statement::Assert(assertion) => {
+                let _ = writeln!(out, "{:indent$}{}", "", assert(assertion));
+            }
+        }
     }
     let _ = writeln!(out, "{:indent$}{}", "", broken(&body.result, indent));
 }
@@ -172,7 +181,7 @@ fn expr(value: &Expr) -> String {
         ExprKind::Binary(operator, left, right) => {
             // Products stand close, as in `4*c + 1`.
             let space = match operator {
-                BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Remainder => "",
+                BinaryOperator::Multiply => "",
                 _ => " ",
             };
             format!("{}{space}{}{space}{}", expr(left), operator.spelling(), expr(right))
@@ -204,16 +213,24 @@ fn expr(value: &Expr) -> String {
 
 fn braced(value: &Expr) -> String {
     match &value.kind {
-        ExprKind::Scope(body) if !body.lets.is_empty() => scope(body),
+        ExprKind::Scope(body) if !body.statements.is_empty() => scope(body),
         _ => format!("{{ {} }}", expr(value)),
     }
 }
 
-/// On one line each `let` ends with a semicolon.
+fn assert(assertion: &Assert) -> String {
+    let message = assertion.message.as_ref().map_or(String::new(), |message| format!(", {}", quoted(message)));
+    format!("assert {}{message}", expr(&assertion.condition))
+}
+
+/// On one line each statement ends with a semicolon.
 fn scope(body: &Body) -> String {
-    let lets: String =
-        body.lets.iter().map(|binding| format!("let {} = {}; ", binding.name.text, expr(&binding.value))).collect();
-    format!("{{ {lets}{} }}", expr(&body.result))
+    let statement = |statement: &Statement| match statement {
+        Statement::Let(binding) => format!("let {} = {}; ", binding.name.text, expr(&binding.value)),
+        Statement::Assert(assertion) => format!("{}; ", assert(assertion)),
+    };
+    let statements: String = body.statements.iter().map(statement).collect();
+    format!("{{ {statements}{} }}", expr(&body.result))
 }
 
 fn list(items: &[Expr]) -> String {
@@ -239,7 +256,7 @@ fn grouped(value: i64) -> String {
     }
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push('_');
         }
         out.push(digit);

@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod format;
+pub mod tidy;
 pub mod token;
 
 use crate::diagnostic::{Diagnostic, FileId, Sources, Span};
@@ -73,8 +74,10 @@ pub fn parse(sources: &Sources, file: FileId) -> Result<Ast, Vec<Diagnostic>> {
     let context = Context { file, docs: RefCell::new(tokens.docs) };
     let parser = grammar::ItemParser::new();
     let mut items = Vec::new();
-    for slice in cut(&tokens.tokens) {
-        let span = context.span(slice[0].0, slice[slice.len() - 1].2);
+    let slices = cut(&tokens.tokens);
+    for (at, slice) in slices.iter().enumerate() {
+        let reach = slices.get(at + 1).map_or(text.len(), |next| next[0].0);
+        let span = context.span(slice[0].0, reach);
         let parsed = match deepest_bracket(slice) {
             Some((start, _, end)) => Err(too_deep(context.span(*start, *end))),
             None => parser.parse(&context, slice.iter().cloned()).map_err(|error| explain(error, slice, &context)),
@@ -131,7 +134,7 @@ fn cut(tokens: &[Spanned]) -> Vec<&[Spanned]> {
         let begins = match tokens[at].1 {
             Token::Block => !typed,
             Token::Import => true,
-            Token::Model | Token::Data | Token::Train => !key(at) && !(at > 0 && tokens[at - 1].1 == Token::Assign),
+            Token::Model | Token::Data | Token::Train => !key(at) && (at == 0 || tokens[at - 1].1 != Token::Assign),
             Token::Let => open == 0,
             _ => false,
         };
@@ -179,6 +182,9 @@ fn explain(error: GrammarError, slice: &[Spanned], context: &Context) -> Diagnos
             let Some(last) = slice.last() else {
                 return Diagnostic::error("E001", context.span(0, 0), "a value is missing");
             };
+            if let Some(wrong) = dangling(last, &expected, context) {
+                return with_open_bracket(wrong, slice, last.0, context);
+            }
             let span = context.span(last.2, last.2);
             let wrong = Diagnostic::error("E001", span, format!("this ends too early: expected {}", wanted(&expected)));
             with_open_bracket(wrong.here("the rest is missing here"), slice, last.2, context)
@@ -191,6 +197,12 @@ fn unexpected(token: &Spanned, expected: &[String], slice: &[Spanned], context: 
     let span = context.span(*start, *end);
     let at = slice.iter().position(|(other, ..)| other == start).unwrap_or(0);
     let before = at.checked_sub(1).map(|at| &slice[at].1);
+    if let Some(wrong) = at.checked_sub(1).and_then(|at| dangling(&slice[at], expected, context)) {
+        return match found {
+            Token::BraceClose => wrong,
+            _ => with_open_bracket(wrong, slice, *start, context),
+        };
+    }
     if at == 0 && *start == slice[0].0 {
         let wrong = Diagnostic::error("E001", span, format!("expected a definition, found {}", spelling(found)));
         return wrong
@@ -204,7 +216,11 @@ fn unexpected(token: &Spanned, expected: &[String], slice: &[Spanned], context: 
             wrong.hint("`->` passes a tensor on; `name => expression` stands in parentheses or as an argument")
         }
         (Some(Token::Int(_)), Token::Name(_)) => wrong.hint("a name cannot begin with a digit"),
-        (Some(Token::Train), Token::Name(_)) => wrong.hint("the train section has no name: `train { .. }`"),
+        (_, Token::Int(_)) if wanted(expected) == "a name" => wrong.hint("a name cannot begin with a digit"),
+        (_, Token::Assign) => wrong.hint("`==` compares; `=` gives a value to a parameter, a key or a `let`"),
+        (Some(Token::Name(_) | Token::Close | Token::ListClose), Token::Name(_) | Token::LineOpen) => {
+            wrong.hint("`->` passes a tensor on to the next layer, a comma parts arguments")
+        }
         (Some(Token::Data), Token::BraceOpen) => wrong.hint("a data section has a name: `data digits { .. }`"),
         (
             _,
@@ -215,17 +231,37 @@ fn unexpected(token: &Spanned, expected: &[String], slice: &[Spanned], context: 
             | Token::Input
             | Token::Data
             | Token::Train
-            | Token::Let,
+            | Token::Let
+            | Token::Assert,
         ) => wrong.hint("this word is a keyword and names nothing else"),
         _ => wrong,
     };
     with_open_bracket(wrong, slice, *start, context)
 }
 
+/// An arrow, a label or an operator that nothing follows: the mistake is there, not in what comes after it.
+fn dangling(last: &Spanned, expected: &[String], context: &Context) -> Option<Diagnostic> {
+    if !expected.iter().any(|name| name == "\"whole number\"") {
+        return None;
+    }
+    let (start, token, end) = last;
+    let (words, hint) = match token {
+        Token::Arrow => ("`->` passes a tensor on to nothing", "a layer follows `->`, as in `-> relu`"),
+        Token::Colon => ("a label without its layer", "a label stands before what it names: `-> fc: dense(10)`"),
+        Token::Assign => ("`=` without a value", "an expression follows `=`"),
+        _ => return None,
+    };
+    let wrong = Diagnostic::error("E001", context.span(*start, *end), words);
+    Some(wrong.here("something is missing behind this").hint(hint))
+}
+
 /// Marks the innermost bracket that is still open at a place.
 fn with_open_bracket(wrong: Diagnostic, slice: &[Spanned], place: usize, context: &Context) -> Diagnostic {
-    let mut open = Vec::new();
+    let (mut open, mut braces) = (Vec::new(), Vec::new());
     for (start, token, end) in slice.iter().take_while(|(start, ..)| *start < place) {
+        if *token == Token::BraceOpen {
+            braces.push(*start);
+        }
         match token {
             Token::Open | Token::LineOpen | Token::ListOpen | Token::LineListOpen | Token::BraceOpen => {
                 open.push((*start, *end))
@@ -237,6 +273,8 @@ fn with_open_bracket(wrong: Diagnostic, slice: &[Spanned], place: usize, context
         }
     }
     match open.last() {
+        // That a mistake in a body stands between its braces goes without saying.
+        Some(&(start, _)) if braces.contains(&start) && wrong.span().is_some_and(|span| span.start < span.end) => wrong,
         Some(&(start, end)) => wrong.and(context.span(start, end), "inside what begins here"),
         None => wrong,
     }
@@ -311,6 +349,7 @@ fn fixed_spelling(token: &Token) -> &'static str {
         Token::Data => "data",
         Token::Train => "train",
         Token::Let => "let",
+        Token::Assert => "assert",
         Token::If => "if",
         Token::Else => "else",
         Token::True => "true",

@@ -64,8 +64,8 @@ fn a_mistake_in_one_item_hides_no_other() {
     let wrong = mistakes("block a = conv3x3(\nblock b = relu ->\nblock c = relu\nblock d = )\n");
     assert_eq!(wrong.len(), 3, "{wrong:?}");
     assert!(wrong[0].contains("test.rnet:1:19") && wrong[0].contains("inside what begins here"), "{}", wrong[0]);
-    assert!(wrong[1].contains("test.rnet:2:18") && wrong[1].contains("an expression"), "{}", wrong[1]);
-    assert!(wrong[2].contains("test.rnet:4:11"), "{}", wrong[2]);
+    assert!(wrong[1].contains("test.rnet:2:16") && wrong[1].contains("passes a tensor on to nothing"), "{}", wrong[1]);
+    assert!(wrong[2].contains("test.rnet:4:9"), "{}", wrong[2]);
 }
 
 #[test]

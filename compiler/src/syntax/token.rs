@@ -29,6 +29,8 @@ pub enum Token {
     Train,
     #[token("let")]
     Let,
+    #[token("assert")]
+    Assert,
     #[token("if")]
     If,
     #[token("else")]
@@ -112,7 +114,7 @@ pub enum Token {
 
 impl Token {
     /// Whether a value may end with this token.
-    fn ends_value(&self) -> bool {
+    pub(super) fn ends_value(&self) -> bool {
         matches!(
             self,
             Token::Close
@@ -128,10 +130,11 @@ impl Token {
     }
 
     /// Whether, as the first token of a line, this one begins something new instead of going on with the line above.
-    fn starts_statement(&self) -> bool {
+    pub(super) fn starts_statement(&self) -> bool {
         matches!(
             self,
             Token::Let
+                | Token::Assert
                 | Token::If
                 | Token::Not
                 | Token::LineOpen
@@ -201,7 +204,7 @@ pub struct Tokens {
 /// parentheses and lists. What is no token is left out and told in the second result.
 pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
     let mut out = Tokens::default();
-    let mut problems = Vec::new();
+    let mut malformed_pieces: Vec<(Malformed, std::ops::Range<usize>)> = Vec::new();
     let mut docs = Vec::new();
     let mut brackets = Vec::new();
     let mut line_start = 0;
@@ -222,8 +225,13 @@ pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
                     Token::ListOpen if first_of_line => Token::LineListOpen,
                     other => other,
                 };
+                // A `let` outside all brackets begins an item; `syntax::parse` cuts there.
+                let goes_on = match brackets.last() {
+                    None => token != Token::Let,
+                    Some(open) => *open == Token::BraceOpen,
+                };
                 if first_of_line
-                    && matches!(brackets.last(), None | Some(Token::BraceOpen))
+                    && goes_on
                     && out.tokens.last().is_some_and(|(_, last, _)| last.ends_value())
                     && token.starts_statement()
                 {
@@ -242,13 +250,20 @@ pub fn tokenize(file: FileId, text: &str) -> (Tokens, Vec<Diagnostic>) {
                 line_start = range.end;
                 out.tokens.push((range.start, token, range.end));
             }
-            Err(malformed) => {
-                let span = Span { file, start: range.start, end: range.end };
-                problems.push(explain(malformed, &text[range], span));
-            }
+            Err(malformed) => match malformed_pieces.last_mut() {
+                // `&&` is one mistake.
+                Some((Malformed::Unknown, last)) if malformed == Malformed::Unknown && last.end == range.start => {
+                    last.end = range.end;
+                }
+                _ => malformed_pieces.push((malformed, range)),
+            },
         }
     }
-    (out, problems)
+    let problems = malformed_pieces.into_iter().map(|(malformed, range)| {
+        let span = Span { file, start: range.start, end: range.end };
+        explain(malformed, &text[range], span)
+    });
+    (out, problems.collect())
 }
 
 fn doc_line(line: &str) -> String {
@@ -258,7 +273,8 @@ fn doc_line(line: &str) -> String {
 fn explain(malformed: Malformed, piece: &str, span: Span) -> Diagnostic {
     match malformed {
         Malformed::OutOfRange => Diagnostic::error("E004", span, format!("the number {piece} is out of range"))
-            .note("whole numbers have 64 bits with sign, others are IEEE 754 binary64"),
+            .note("whole numbers have 64 bits with sign, others are IEEE 754 binary64")
+            .hint("write a smaller number; `1e20` is a real one"),
         Malformed::Escape => Diagnostic::error("E002", span, "unknown escape in a text")
             .hint("a text knows the escapes \\\\, \\\" and \\n"),
         Malformed::Unknown if piece.starts_with('"') => Diagnostic::error("E002", span, "a text without its end")
