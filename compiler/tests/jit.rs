@@ -3,6 +3,7 @@
 
 use rnet_compiler::compile;
 use rnet_compiler::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, Place, TensorType, eval};
+use rnet_compiler::lower::nest::Algorithm;
 use rnet_compiler::ops::tensor::Tensor;
 use rnet_compiler::ops::{self, Lowering, OPS};
 use rnet_runtime::executable::Executable;
@@ -139,4 +140,74 @@ fn a_wrong_reference_is_noticed() {
     graph.outputs[0].value = neg;
     let expected = eval(&graph, &inputs).expect("the reference evaluates");
     assert!(found["y"].iter().zip(&expected["y"].data).any(|(&a, &b)| (f64::from(a) - b).abs() > 1e-3));
+}
+
+/// Convolutions of every padding, with whole tiles and without, few channels and many, one image and several.
+#[test]
+fn minimal_filtering_agrees_with_the_reference() {
+    let find = |name: &str| ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+    let isa = host_isa().expect("Cranelift knows this machine");
+    for (images, depth, output, height, width, pad) in [
+        (1, 1, 1, 4, 4, 1),
+        (2, 3, 5, 8, 4, 1),
+        (3, 16, 16, 16, 16, 1),
+        (5, 17, 33, 7, 9, 0),
+        (2, 8, 24, 6, 5, 2),
+        (34, 6, 10, 4, 8, 1),
+        (16, 32, 48, 8, 8, 1),
+    ] {
+        let (rows, columns) = (height + 2 * pad - 2, width + 2 * pad - 2);
+        let types = [
+            ("x", [images, depth, height, width]),
+            ("w", [output, depth, 3, 3]),
+            ("dy", [images, output, rows, columns]),
+        ];
+        let mut graph = Graph::new();
+        let mut inputs = HashMap::new();
+        let leaves: Vec<NodeId> = types
+            .iter()
+            .enumerate()
+            .map(|(seed, (name, dims))| {
+                let ty = TensorType::f32(dims);
+                inputs.insert(name.to_string(), fill(&ty, seed as u32 + 3));
+                input(&mut graph, name, &ty)
+            })
+            .collect();
+        let [x, w, dy] = leaves[..] else { unreachable!("there are three leaves") };
+        let geometry = |dims: &[usize]| {
+            let attributes = Attributes::new()
+                .with("stride", Attribute::Ints(vec![1, 1]))
+                .with("pad", Attribute::Ints(vec![pad as i64, pad as i64]))
+                .with("dilation", Attribute::Ints(vec![1, 1]))
+                .with("groups", Attribute::Int(1));
+            if dims.is_empty() { attributes } else { attributes.with("dims", Attribute::extents(dims)) }
+        };
+        // An operand that is computed on the way in, and a result that is read on the way out.
+        let relu = graph.add(find("relu"), &[x], Attributes::new(), Place::default());
+        let y = graph.add(find("conv2d"), &[relu, w], geometry(&[]), Place::default());
+        let negative = graph.add(find("neg"), &[y], Attributes::new(), Place::default());
+        let dx = geometry(&[images, depth, height, width]);
+        let dx = graph.add(find("conv2d_input_grad"), &[w, dy], dx, Place::default());
+        let dw = geometry(&[output, depth, 3, 3]);
+        let dw = graph.add(find("conv2d_weight_grad"), &[relu, dy], dw, Place::default());
+        for (name, value) in [("y", y), ("negative", negative), ("dx", dx), ("dw", dw)] {
+            graph.output(OutputKind::Result, name, value);
+        }
+        let expected = eval(&graph, &inputs).expect("the reference evaluates");
+        let results = [Algorithm::Direct, Algorithm::Winograd].map(|algorithm| {
+            let program = compile::program_with(graph.clone(), algorithm, &*isa, &mut |_, _| ());
+            let (one, two) = (run(&program, &inputs, 1), run(&program, &inputs, 2));
+            assert_eq!(one, two, "1 and 2 threads differ");
+            one
+        });
+        for (name, expected) in &expected {
+            let [direct, minimal] = results.each_ref().map(|found| {
+                let difference: f64 =
+                    found[name].iter().zip(&expected.data).map(|(&a, &b)| (f64::from(a) - b).powi(2)).sum();
+                (difference / expected.data.iter().map(|value| value * value).sum::<f64>()).sqrt()
+            });
+            assert!(minimal < 5e-6, "{name} of {types:?} differs by {minimal:e}, directly by {direct:e}");
+        }
+        assert_ne!(results[0]["y"], results[1]["y"], "both ways are the same one");
+    }
 }

@@ -18,7 +18,7 @@ const BATCH: usize = 2;
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let elaborate = |file: &PathBuf| model::Arguments::of(file.clone()).elaborate(model::Mode::Train, Some(BATCH));
+    let elaborate = |file: &PathBuf| model::Arguments::of(file).elaborate(model::Mode::Train, Some(BATCH));
     let (first, second) = (elaborate(&arguments.first)?, elaborate(&arguments.second)?);
     let found = difference(&first, &second);
     let mut text: String = found.iter().map(|difference| format!("{difference}\n")).collect();

@@ -81,14 +81,14 @@ pub fn run() -> ExitCode {
         Verb::Init(arguments) => init::run(&arguments).map(done),
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
+        Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
         Verb::Expand(arguments) => expand::run(&arguments).map(done),
         Verb::Explain(arguments) => explain::run(&arguments).map(done),
         Verb::Diff(arguments) => diff::run(&arguments).map(done),
-        Verb::Dump(arguments) => dump::run(&arguments).map(done),
-        Verb::Bench(arguments) => bench::run(&arguments).map(done),
-        Verb::Profile(arguments) => profile::run(&arguments).map(done),
     };
     match outcome {
         Ok(code) => code,

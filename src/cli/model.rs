@@ -4,6 +4,7 @@ use super::Failure;
 use rnet_compiler::compile::{self, Observer};
 use rnet_compiler::diagnostic::{Diagnostic, FileId, Sources};
 use rnet_compiler::elaborate::{self, Elaborated, Examined, Options};
+use rnet_compiler::lower::nest::Algorithm;
 use rnet_compiler::{passes, syntax};
 use rnet_runtime::program::{Program, Storage};
 use rnet_runtime::state::State;
@@ -66,8 +67,8 @@ impl OptionalArguments {
 
 impl Arguments {
     /// A file as it is.
-    pub fn of(file: PathBuf) -> Arguments {
-        Arguments { file, options: Changes::default() }
+    pub fn of(file: &Path) -> Self {
+        Arguments { file: file.to_path_buf(), options: Changes::default() }
     }
 
     /// The file's name without its ending.
@@ -191,7 +192,15 @@ pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &m
 
 fn lower(graph: rnet_compiler::graph::Graph, observe: &mut Observer) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::program(graph, &*isa, observe))
+    Ok(compile::program_with(graph, algorithm()?, &*isa, observe))
+}
+
+/// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else whichever way is faster.
+fn algorithm() -> Result<Algorithm, Failure> {
+    let Some(name) = std::env::var_os("RNET_CONVOLUTION") else { return Ok(Algorithm::default()) };
+    let name = name.to_string_lossy();
+    Algorithm::named(&name)
+        .ok_or_else(|| Failure::new(format!("RNET_CONVOLUTION={name}: there are {}", Algorithm::NAMES.join(", "))))
 }
 
 fn differentiated(model: &Elaborated, observe: &mut Observer) -> Result<rnet_compiler::graph::Graph, Failure> {

@@ -26,7 +26,7 @@ impl Recipe {
 pub struct RunDirectory(PathBuf);
 
 impl RunDirectory {
-    /// Makes a new one, with the model and the recipe in it.
+    /// Makes a new one, with the resolved model and the recipe in it.
     pub fn create(asked: Option<&Path>, name: &str, model: &str, recipe: &Recipe) -> Result<RunDirectory, Failure> {
         let path = match asked {
             Some(path) => path.to_path_buf(),
@@ -41,7 +41,7 @@ impl RunDirectory {
                 path.display()
             )));
         }
-        durable::write(&Self::model(&path), model.as_bytes()).map_err(Failure::new)?;
+        durable::write(&RunDirectory::model(&path), model.as_bytes()).map_err(Failure::new)?;
         let json = serde_json::to_string_pretty(recipe).map_err(Failure::new)?;
         durable::write(&path.join("run.json"), format!("{json}\n").as_bytes()).map_err(Failure::new)?;
         Ok(RunDirectory(path))

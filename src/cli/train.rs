@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                      --keep can be given beside it",
                 ));
             }
-            (model::Arguments::of(RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
+            (model::Arguments::of(&RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
         }
     };
     let settings = arguments.settings();

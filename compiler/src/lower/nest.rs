@@ -19,6 +19,29 @@ pub enum Buffer {
     Output(usize),
 }
 
+/// How 3x3 convolutions of stride 1 are computed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Algorithm {
+    /// As is expected to be faster, by shape.
+    #[default]
+    Fastest,
+    /// Every product of an element and a weight is formed, in the order of the definition.
+    Direct,
+    /// Winograd's minimal filtering F(4x4, 3x3) wherever it can be.
+    Winograd,
+}
+
+impl Algorithm {
+    /// The names that [`Algorithm::named`] knows.
+    pub const NAMES: [&'static str; 3] = ["fastest", "direct", "winograd"];
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Algorithm> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        Some([Algorithm::Fastest, Algorithm::Direct, Algorithm::Winograd][at])
+    }
+}
+
 /// The kernel that is being lowered.
 #[derive(Clone, Copy)]
 pub struct Kernel<'g> {
@@ -28,6 +51,8 @@ pub struct Kernel<'g> {
     pub layouts: &'g HashMap<NodeId, Layout>,
     /// Into how many partial results the values of earlier kernels are split.
     pub partials: &'g HashMap<NodeId, usize>,
+    /// How its convolution is computed.
+    pub algorithm: Algorithm,
     /// The kernel's number.
     pub number: u32,
     /// Its nodes, operands first.
@@ -349,7 +374,7 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
             let kept: Vec<i64> =
                 (0..kernel.dims(operand).len() as i64).filter(|axis| !removed.contains(axis)).collect();
             let (offset, pixel_stride, channel_stride) = sweep.restrict(&kept).offset(&kernel.strides(id));
-            assert!(pixel_stride == 0, "lower: {id:?} keeps the pixels apart");
+            assert!(pixel_stride == 0 || self.pixels == 1, "lower: {id:?} keeps the pixels apart");
             let offset = offset.plus(&accumulator(self.nest, id));
             let address = self.nest.value(id, offset);
             self.effects.push(match channel_stride {

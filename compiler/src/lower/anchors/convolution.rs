@@ -6,6 +6,7 @@
 use super::Part;
 use super::tile::{self, Region};
 use super::window::{Window, sweep};
+use super::winograd;
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
@@ -71,14 +72,18 @@ pub fn output_blocks(
     nest.each(outputs / width, |nest, o| body(nest, o.times(width as i64), width))
 }
 
-/// The nest of a forward convolution.
-pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
+/// The launches of a forward convolution.
+pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(usize) -> usize) -> Vec<Part<'g>> {
     let (x, w) = (kernel.graph[anchor].operands[0], kernel.graph[anchor].operands[1]);
     let extent = match *kernel.dims(w) {
         [_, _, kh, kw] => [kh, kw],
         _ => [1, 1],
     };
     let window = Window::new(&kernel, anchor, kernel.dims(x), kernel.dims(anchor), extent);
+    if let Some(shape) = winograd::for_convolution(&kernel, &window) {
+        let (packing, packed) = winograd::pack(kernel, &shape, w, false, temporary);
+        return vec![packing, winograd::lower(kernel, anchor, x, &shape, packed)];
+    }
     let Window { images, rows, columns, output, input, .. } = window;
     let [kh, kw] = window.kernel;
     let sampled = window.is_pointwise() && !window.is_flat();
@@ -159,7 +164,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
             body
         },
     ));
-    (nest, body)
+    vec![(nest, body)]
 }
 
 /// The matrix products of a block of output rows.

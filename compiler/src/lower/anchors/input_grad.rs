@@ -8,6 +8,7 @@ use super::Part;
 use super::convolution::{Cut, PANEL, output_blocks};
 use super::tile::{self, Region};
 use super::window::{Window, floor_div, sweep};
+use super::winograd;
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further};
@@ -83,6 +84,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
         _ => [1, 1],
     };
     let window = Window::new(&kernel, anchor, kernel.dims(anchor), kernel.dims(dy), extent);
+    if let Some(shape) = winograd::for_input_grad(&kernel, &window) {
+        let (packing, packed) = winograd::pack(kernel, &shape, w, true, temporary);
+        return vec![packing, winograd::lower(kernel, anchor, dy, &shape, packed)];
+    }
     let Window { images, height, width, input, output, .. } = window;
     let weights = window.kernel[0] * window.kernel[1] * window.group_input() * output;
     let packed = temporary(weights);

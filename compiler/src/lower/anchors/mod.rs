@@ -10,6 +10,7 @@ mod pool_grad;
 mod tile;
 mod weight_grad;
 mod window;
+mod winograd;
 
 use super::loops::Statement;
 use super::nest::{Kernel, NestBuilder};
@@ -30,7 +31,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         return vec![elementwise::lower(kernel)];
     };
     match kernel.graph[anchor].op.name() {
-        "conv2d" | "dense" => vec![convolution::lower(kernel, anchor)],
+        "conv2d" | "dense" => convolution::lower(kernel, anchor, temporary),
         "conv2d_input_grad" | "dense_input_grad" => input_grad::lower(kernel, anchor, temporary),
         "conv2d_weight_grad" | "dense_weight_grad" => vec![weight_grad::lower(kernel, anchor)],
         "max_pool" | "avg_pool" => vec![pool::lower(kernel, anchor)],

@@ -8,6 +8,7 @@ use super::Part;
 use super::convolution::{Source, TILE};
 use super::tile::{self, Region, plane};
 use super::window::{Window, sweep};
+use super::winograd;
 use crate::graph::NodeId;
 use crate::lower::loops::{Affine, Statement};
 use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, further};
@@ -30,6 +31,9 @@ fn window(kernel: &Kernel, anchor: NodeId) -> Window {
 /// Into how many partial results the gradient is split.
 pub fn partials(kernel: &Kernel, anchor: NodeId) -> usize {
     let window = window(kernel, anchor);
+    if let Some(shape) = winograd::for_weight_grad(kernel, &window) {
+        return winograd::partials(&shape);
+    }
     let most = (PARTIALS / kernel.graph[anchor].ty.len()).clamp(1, 32);
     window.images.div_ceil(window.images.div_ceil(most))
 }
@@ -38,6 +42,9 @@ pub fn partials(kernel: &Kernel, anchor: NodeId) -> usize {
 pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let (x, dy) = (kernel.graph[anchor].operands[0], kernel.graph[anchor].operands[1]);
     let window = window(&kernel, anchor);
+    if let Some(shape) = winograd::for_weight_grad(&kernel, &window) {
+        return winograd::lower_weight_grad(kernel, anchor, &shape);
+    }
     let Window { images, rows, columns, input, output, .. } = window;
     let [kh, kw] = window.kernel;
     let parts = partials(&kernel, anchor);

@@ -61,7 +61,8 @@ pub(super) fn emit(emitter: &mut Emitter, map: &Map) {
     let block = code.plan.vectors * LANES;
     let blocks = map.channels / block;
     let totals = Accumulators::over_all(emitter, map);
-    let carried = emitter.repeat(blocks, &code.channel_strides, &totals.values, &mut |emitter, offsets, values| {
+    let steps = times(&code.channel_strides, block);
+    let carried = emitter.repeat(blocks, &steps, &totals.values, &mut |emitter, offsets, values| {
         let place = Place { channels: offsets.to_vec(), ..Place::default() };
         code.block(emitter, &place, block, &shared, values)
     });
@@ -136,7 +137,8 @@ impl Code {
         let mut carried = totals.to_vec();
         carried.extend(&own.values);
         let iterations = map.pixels / pixels;
-        carried = emitter.repeat(iterations, &self.pixel_strides, &carried, &mut |emitter, offsets, carried| {
+        let steps = times(&self.pixel_strides, pixels);
+        carried = emitter.repeat(iterations, &steps, &carried, &mut |emitter, offsets, carried| {
             let place = Place { pixels: offsets.to_vec(), ..place.clone() };
             self.iteration(emitter, &place, &units, &values, carried)
         });
@@ -435,6 +437,11 @@ impl Code {
         }
         sum
     }
+}
+
+/// What an iteration over `count` elements adds to the offset of each stride.
+fn times(strides: &[i64], count: usize) -> Vec<i64> {
+    strides.iter().map(|stride| stride * count as i64).collect()
 }
 
 /// The offset that counts a stride; none where the loop is not running.

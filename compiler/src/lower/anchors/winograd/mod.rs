@@ -1,0 +1,116 @@
+//! Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016) for 3x3
+//! convolutions of stride 1, in all three directions: tiles of the operands become values at 6x6 points, one matrix product for each
+//! pair of points does all the multiplications, and its result is brought back. 36 multiplications stand for 144.
+
+mod convolution;
+mod transform;
+mod weight_grad;
+
+pub use convolution::{lower, pack};
+pub use weight_grad::{lower as lower_weight_grad, partials};
+
+use super::window::Window;
+use crate::lower::nest::{Algorithm, Kernel};
+use transform::{POINTS, TAPS, TILE};
+
+/// A convolution as this family sees it: `outputs` channels at rows x columns from `depth` channels of a plane of height x width.
+/// The data gradient is the convolution of the incoming gradient with the weights turned round.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub images: usize,
+    pub height: usize,
+    pub width: usize,
+    pub depth: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub outputs: usize,
+    pub pad: [usize; 2],
+}
+
+impl Shape {
+    /// Of the forward pass and the weight gradient.
+    pub fn forward(window: &Window) -> Shape {
+        let Window { images, height, width, input, rows, columns, output, pad, .. } = *window;
+        Shape { images, height, width, depth: input, rows, columns, outputs: output, pad }
+    }
+
+    /// Of the data gradient. Only for windows that [`fits`] accepts.
+    fn backward(window: &Window) -> Shape {
+        let Window { images, height, width, input, rows, columns, output, pad, .. } = *window;
+        let pad = pad.map(|pad| TAPS - 1 - pad);
+        Shape { images, height: rows, width: columns, depth: output, rows: height, columns: width, outputs: input, pad }
+    }
+
+    /// Tiles down and across an image.
+    fn tiles(&self) -> [usize; 2] {
+        [self.rows.div_ceil(TILE), self.columns.div_ceil(TILE)]
+    }
+
+    /// Whether tiles cover the result exactly.
+    fn is_exact(&self) -> bool {
+        self.rows.is_multiple_of(TILE) && self.columns.is_multiple_of(TILE)
+    }
+}
+
+/// Whether the window is one that the method knows.
+fn fits(window: &Window) -> bool {
+    window.kernel == [TAPS; 2]
+        && window.stride == [1, 1]
+        && window.dilation == [1, 1]
+        && window.groups == 1
+        && window.pad.iter().all(|&pad| pad < TAPS)
+}
+
+/// Weights (of one tap) beyond which those at all points no longer fit the third-level cache.
+const MOST_WEIGHTS: usize = 1 << 17;
+
+/// An estimate in cycles of (direct convolution, this method), for vectors of sixteen and one multiply-add a cycle; `weights`
+/// counts how often the weights go through a transform.
+fn cost(shape: &Shape, weights: usize) -> (f64, f64) {
+    let pixels = (shape.images * shape.rows * shape.columns) as f64;
+    let tiles = (shape.images * shape.tiles()[0] * shape.tiles()[1]) as f64;
+    let (pairs, channels) = ((shape.depth * shape.outputs) as f64, (shape.depth + shape.outputs) as f64);
+    let points = (POINTS * POINTS) as f64;
+    let direct = pixels * (TAPS * TAPS) as f64 * pairs / 16.0 / 0.8;
+    // Transforms of a pixel of a channel take about one cycle on either side, those of a weight at one point a half.
+    let transformed = tiles * points * pairs / 16.0 / 0.7
+        + tiles * (TILE * TILE) as f64 * channels
+        + weights as f64 * points * pairs / 2.0;
+    (direct, transformed)
+}
+
+fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, weights: usize) -> bool {
+    if !fits(window) {
+        return false;
+    }
+    match kernel.algorithm {
+        Algorithm::Direct => false,
+        Algorithm::Winograd => true,
+        Algorithm::Fastest => {
+            let (direct, transformed) = cost(shape, weights);
+            shape.depth * shape.outputs <= MOST_WEIGHTS && shape.depth >= 8 && transformed < 0.9 * direct
+        }
+    }
+}
+
+/// The shape of a forward convolution, if it is to be done this way.
+pub fn for_convolution(kernel: &Kernel, window: &Window) -> Option<Shape> {
+    let shape = Shape::forward(window);
+    chosen(kernel, window, &shape, 1).then_some(shape)
+}
+
+/// The shape of a data gradient, if it is to be done this way.
+pub fn for_input_grad(kernel: &Kernel, window: &Window) -> Option<Shape> {
+    fits(window).then(|| Shape::backward(window)).filter(|shape| chosen(kernel, window, shape, 2))
+}
+
+/// The shape of a weight gradient, if it is to be done this way.
+pub fn for_weight_grad(kernel: &Kernel, window: &Window) -> Option<Shape> {
+    let shape = Shape::forward(window);
+    chosen(kernel, window, &shape, 2 * weight_grad::parts(&shape)).then_some(shape)
+}
+
+/// The greatest divisor of `extent` that makes no more than `most` of `each`, at least 1.
+fn divisor(extent: usize, each: usize, most: usize) -> usize {
+    (1..=extent).rev().find(|&part| extent.is_multiple_of(part) && part * each <= most).unwrap_or(1)
+}
