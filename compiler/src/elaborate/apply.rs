@@ -33,12 +33,16 @@ impl<'a> Elaborator<'a> {
         let calls = self.calls.len();
         for (at, step) in steps.iter().enumerate() {
             self.at(step.span);
+            let layers = self.builder.layers.len();
             let applied = self.eval(step, env).and_then(|value| {
                 self.at(step.span);
                 self.apply(&value, x, label(at, step))
             });
             match applied {
-                Ok(y) => x = y,
+                Ok(y) => {
+                    self.passed(step.span, y, layers);
+                    x = y;
+                }
                 Err(stop) => {
                     self.calls.truncate(calls);
                     self.look_over(&steps[at + 1..], env);

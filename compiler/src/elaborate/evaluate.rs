@@ -1,5 +1,6 @@
 //! Evaluation: expressions to values.
 
+use super::Step;
 use super::arguments::Given;
 use super::arithmetic;
 use super::builder::Builder;
@@ -44,6 +45,8 @@ pub(super) struct Elaborator<'a> {
     pub warnings: Vec<Diagnostic>,
     /// The result of every layer, with its path and place.
     pub results: Vec<(NodeId, String, Span)>,
+    /// What the steps of chains gave.
+    pub steps: Vec<Step>,
     /// The file's own `let`s, evaluated once.
     constants: HashMap<(Module, &'a str), Value<'a>>,
     shared: usize,
@@ -67,6 +70,7 @@ impl<'a> Elaborator<'a> {
             targets: Vec::new(),
             warnings: Vec::new(),
             results: Vec::new(),
+            steps: Vec::new(),
             constants: HashMap::new(),
             shared: 0,
             calls: Vec::new(),
