@@ -109,3 +109,46 @@ fn diff_tells_what_differs() {
     assert!(differences.contains("+ layer1.0.add1") && differences.contains("+ layer2.0.subsample1"), "{differences}");
     assert_eq!(told(&["diff", &example("resnet20"), &example("resnet20")]), "no difference\n");
 }
+
+#[test]
+fn files_that_are_no_texts_are_refused() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    fs::write(directory.path().join("bytes.rnet"), b"let a = \"\xff\xfe\"").expect("it can be written");
+    fs::write(directory.path().join("empty.rnet"), "").expect("it can be written");
+    fs::write(directory.path().join("long.rnet"), " ".repeat((1 << 20) + 1)).expect("it can be written");
+    fs::write(directory.path().join("imports.rnet"), "import \"bytes.rnet\" as bytes\n").expect("it can be written");
+    for (name, words) in [
+        ("bytes.rnet", "not UTF-8 text (byte 9)"),
+        ("empty.rnet", "E005"),
+        ("long.rnet", "E003"),
+        ("imports.rnet", "not UTF-8 text"),
+        ("absent.rnet", "absent.rnet"),
+        (".", "directory"),
+    ] {
+        for verb in ["check", "summary", "expand", "fmt"] {
+            // A layout needs no imports.
+            if (verb, name) != ("fmt", "imports.rnet") {
+                let (shown, _) = refused(&[verb, &path(name)]);
+                assert!(shown.contains(words), "{verb} {name}: {shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_that_lead_nowhere_are_refused() {
+    let file = example("resnet20");
+    for (settings, words) in [
+        (["--set", "train.bach=3"], "did you mean `batch`?"),
+        (["--set", "train.batch"], "path=value"),
+        (["--set", "model.m=3"], "has no parameter `m`"),
+        (["--set", "model.n=9223372036854775807"], "E110"),
+        (["--set", "train.batch=9223372036854775808"], "E004"),
+        (["--model", "nothing"], "no model of that name"),
+        (["--train", "nothing"], "no train section of that name"),
+    ] {
+        let (shown, _) = refused(&["check", &file, settings[0], settings[1]]);
+        assert!(shown.contains(words), "{settings:?}: {shown}");
+    }
+}
