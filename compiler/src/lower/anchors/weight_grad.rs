@@ -32,6 +32,12 @@ fn window(kernel: &Kernel, anchor: NodeId) -> Window {
     Window::new(kernel, anchor, kernel.dims(x), kernel.dims(dy), extent)
 }
 
+/// Elements of the sums of one product.
+fn m_by_n(window: &Window, outputs: usize) -> usize {
+    let taps = if window.groups == 1 && window.dilation[1] == 1 { window.kernel[1] } else { 1 };
+    taps * window.group_input() * outputs.min(window.group_output())
+}
+
 /// Into how many partial results the gradient is split.
 pub fn partials(kernel: &Kernel, anchor: NodeId) -> usize {
     let window = window(kernel, anchor);
@@ -65,9 +71,13 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let direct_dy = kernel.is_direct(dy);
     let tile_width = if sampled { columns } else { window.tile_width() };
     let row_step = if sampled { 1 } else { window.stride[0] };
-    let tile_row = (tile_width * input * row_step).max(columns * output);
-    let chunk_rows = chunk(rows, (TILE / tile_row).max(1).min(rows));
-    let block = chunk(chunk_rows, (PIXELS / columns).max(1).min(chunk_rows));
+    // Large weights want many pixels at once, because each product reads and writes all its sums; small ones, operands that stay
+    // in a near cache.
+    let limit = if m_by_n(&window, outputs) > TILE { GROUP } else { TILE };
+    let tile_row = tile_width * input * row_step + columns * outputs;
+    let chunk_rows = chunk(rows, (limit / tile_row).max(1).min(rows));
+    let pixels = if m_by_n(&window, outputs) > TILE { GROUP_PIXELS } else { PIXELS };
+    let block = chunk(chunk_rows, (pixels / columns).max(1).min(chunk_rows));
     let tile_rows = if sampled { chunk_rows } else { window.tile_rows(chunk_rows) };
     let (x_len, dy_len) = (tile_rows * tile_width * input, chunk_rows * columns * outputs);
     // Under a 1x1 window the pixels of small images follow each other, and one product takes several images.
