@@ -211,3 +211,29 @@ fn minimal_filtering_agrees_with_the_reference() {
         assert_ne!(results[0]["y"], results[1]["y"], "both ways are the same one");
     }
 }
+
+/// Weight gradients of 1x1 windows, with stride and without, whose images are taken together: the operands as they lie, and computed.
+#[test]
+fn small_images_are_taken_together() {
+    let find = |name: &str| ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+    for (stride, relu) in [(1, false), (1, true), (2, false), (2, true)] {
+        let (x, dy) = (TensorType::f32(&[64, 24, 7 * stride, 7 * stride]), TensorType::f32(&[64, 40, 7, 7]));
+        let attributes = Attributes::new()
+            .with("stride", Attribute::extents(&[stride; 2]))
+            .with("pad", Attribute::extents(&[0, 0]))
+            .with("dilation", Attribute::extents(&[1, 1]))
+            .with("groups", Attribute::Int(1))
+            .with("dims", Attribute::extents(&[40, 24, 1, 1]));
+        let mut graph = Graph::new();
+        let inputs = [("x", &x), ("dy", &dy)].map(|(name, ty)| (name.to_string(), fill(ty, ty.len() as u32)));
+        let mut leaves = [("x", &x), ("dy", &dy)].map(|(name, ty)| input(&mut graph, name, ty));
+        if relu {
+            leaves = leaves.map(|leaf| graph.add(find("relu"), &[leaf], Attributes::new(), Place::default()));
+        }
+        let dw = graph.add(find("conv2d_weight_grad"), &leaves, attributes, Place::default());
+        graph.output(OutputKind::Result, "dw", dw);
+        for (name, difference) in compare(&graph, &inputs.into_iter().collect()) {
+            assert!(difference < 2e-6, "{name} with stride {stride}, relu {relu} differs by {difference:e}");
+        }
+    }
+}

@@ -90,6 +90,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let peak_before = machine::peak_gflops(threads);
     let mut times: Vec<f64> = (0..arguments.steps).map(|_| step(&mut bench)).collect();
     let peak = peak_before.max(machine::peak_gflops(threads));
+    // The arrays of the next measurement are no part of the step.
+    let resident = machine::peak_resident_bytes();
     let bandwidth = machine::bandwidth_gbs(threads);
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
@@ -98,7 +100,6 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let compile: f64 = bench.compile_ms.iter().sum();
     let images = bench.batch as f64 / median * 1e3;
     let gflops = bench.flops as f64 / median / 1e6;
-    let resident = machine::peak_resident_bytes();
     if arguments.json {
         let object = serde_json::json!({
             "model": bench.model.model, "batch": bench.batch, "threads": threads,

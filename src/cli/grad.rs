@@ -2,6 +2,7 @@
 
 use super::{Failure, Outcome, model};
 use rnet_compiler::elaborate::Elaborated;
+use rnet_compiler::lower::nest::Algorithm;
 use rnet_runtime::executable::Executable;
 use rnet_runtime::layout::to_physical;
 use rnet_runtime::program::{Program, Storage};
@@ -12,6 +13,10 @@ use rnet_runtime::workers::Workers;
 use std::path::{Path, PathBuf};
 
 /// Write loss, logits and every gradient of one batch, in training mode
+///
+/// Convolutions are computed directly here, unless the environment variable RNET_CONVOLUTION says otherwise (`fastest`, `direct`,
+/// `winograd`). Training takes the fastest way, which rounds about twice as coarsely: enough, now and then, to put one
+/// activation on the other side of a ReLU, after which the gradients of a small batch differ visibly.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -41,9 +46,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let model = arguments.model.elaborate(model::Mode::Train, Some(images))?;
     let workers = Workers::new(model::threads(arguments.threads));
 
-    let gradients = model::gradient_program(&model)?;
-    let training =
-        arguments.steps.map(|steps| Ok((steps, model::program(&model, model::Mode::Train, &mut |_, _| ())?)));
+    let algorithm = model::algorithm(Algorithm::Direct)?;
+    let gradients = model::gradient_program(&model, algorithm)?;
+    let training = arguments
+        .steps
+        .map(|steps| Ok((steps, model::program_by(&model, model::Mode::Train, algorithm, &mut |_, _| ())?)));
     let training: Option<(u64, Program)> = training.transpose()?;
     // The training step has more state than the gradient.
     let states = training.as_ref().map_or(&gradients.states, |(_, program)| &program.states);

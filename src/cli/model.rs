@@ -190,14 +190,14 @@ pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &m
     Ok(())
 }
 
-fn lower(graph: rnet_compiler::graph::Graph, observe: &mut Observer) -> Result<Program, Failure> {
+fn lower(graph: rnet_compiler::graph::Graph, algorithm: Algorithm, observe: &mut Observer) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::program_with(graph, algorithm()?, &*isa, observe))
+    Ok(compile::program_with(graph, algorithm, &*isa, observe))
 }
 
-/// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else whichever way is faster.
-fn algorithm() -> Result<Algorithm, Failure> {
-    let Some(name) = std::env::var_os("RNET_CONVOLUTION") else { return Ok(Algorithm::default()) };
+/// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else as the verb wants it.
+pub fn algorithm(wanted: Algorithm) -> Result<Algorithm, Failure> {
+    let Some(name) = std::env::var_os("RNET_CONVOLUTION") else { return Ok(wanted) };
     let name = name.to_string_lossy();
     Algorithm::named(&name)
         .ok_or_else(|| Failure::new(format!("RNET_CONVOLUTION={name}: there are {}", Algorithm::NAMES.join(", "))))
@@ -212,18 +212,28 @@ fn differentiated(model: &Elaborated, observe: &mut Observer) -> Result<rnet_com
 
 /// The whole training step, or the forward pass, of a model that was elaborated in that mode.
 pub fn program(model: &Elaborated, mode: Mode, observe: &mut Observer) -> Result<Program, Failure> {
+    program_by(model, mode, algorithm(Algorithm::Fastest)?, observe)
+}
+
+/// The same with convolutions computed as `algorithm` says.
+pub fn program_by(
+    model: &Elaborated,
+    mode: Mode,
+    algorithm: Algorithm,
+    observe: &mut Observer,
+) -> Result<Program, Failure> {
     if mode == Mode::Eval {
-        return lower(model.graph.clone(), observe);
+        return lower(model.graph.clone(), algorithm, observe);
     }
     let mut graph = differentiated(model, observe)?;
     passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
     observe("optimizer", &|| graph.to_string());
-    lower(graph, observe)
+    lower(graph, algorithm, observe)
 }
 
 /// Loss, logits and gradients.
-pub fn gradient_program(model: &Elaborated) -> Result<Program, Failure> {
-    lower(differentiated(model, &mut |_, _| ())?, &mut |_, _| ())
+pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
+    lower(differentiated(model, &mut |_, _| ())?, algorithm, &mut |_, _| ())
 }
 
 /// Fills the state from a file of weights.

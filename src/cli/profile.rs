@@ -1,8 +1,10 @@
 //! `rnet profile`: where the time of a training step goes, kernel by kernel.
 
-use super::{Outcome, bench, model, print};
+use super::{Failure, Outcome, bench, model, print};
 use rnet_runtime::machine;
+use rnet_runtime::program::Launch;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Time every kernel of the training step: share, GFLOP/s, GB/s, share of its own roofline
 #[derive(clap::Args)]
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// Print JSON, one object a kernel
     #[arg(long)]
     json: bool,
+    /// Also write the step's launches one after the other as a Chrome trace (chrome://tracing, ui.perfetto.dev)
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 }
 
 /// Runs the verb.
@@ -38,6 +43,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
         times[times.len() / 2]
     };
     let times: Vec<u64> = nanoseconds.iter_mut().map(median).collect();
+    if let Some(path) = &arguments.trace {
+        write_trace(path, bench.executable.launches(), &times)?;
+    }
     let total: u64 = times.iter().sum();
     let threads = bench.workers.count();
     let (peak, bandwidth) = (machine::peak_gflops(threads), machine::bandwidth_gbs(threads));
@@ -55,9 +63,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut text = String::new();
     if !arguments.json {
         text += &format!(
-            "{:>9} {:>6} {:>8} {:>8} {:>6}  kernel ({:.2} ms a step, peak {peak:.0} GFLOP/s, {bandwidth:.0} GB/s)\n",
+            "{:>9} {:>6} {:>5} {:>9} {:>8} {:>8} {:>8} {:>6}  kernel ({:.2} ms a step, peak {peak:.0} GFLOP/s, {bandwidth:.0} GB/s)\n",
             "us",
             "share",
+            "calls",
+            "MFLOP",
+            "MB",
             "GFLOP/s",
             "GB/s",
             "roof",
@@ -74,12 +85,34 @@ pub fn run(arguments: &Arguments) -> Outcome {
         } else {
             let percent = 100.0 * time_f / total as f64;
             text += &format!(
-                "{:>9.1} {percent:>5.1}% {gflops:>8.1} {gbs:>8.1} {:>5.0}%  {label}   {source}\n",
+                "{:>9.1} {percent:>5.1}% {calls:>5} {:>9.1} {:>8.2} {gflops:>8.1} {gbs:>8.1} {:>5.0}%  {label}   {source}\n",
                 time_f / 1e3,
+                flops as f64 / 1e6,
+                bytes as f64 / 1e6,
                 100.0 * share
             );
         }
     }
     print(&text);
     Ok(())
+}
+
+/// Writes one complete event for each launch, in the trace event format: times in microseconds, launches end to end as they are timed.
+fn write_trace(path: &Path, launches: &[Launch], nanoseconds: &[u64]) -> Outcome {
+    let mut start = 0;
+    let events: Vec<_> = launches
+        .iter()
+        .zip(nanoseconds)
+        .map(|(launch, &time)| {
+            let event = serde_json::json!({
+                "name": launch.label, "cat": launch.label.split(' ').next(), "ph": "X", "pid": 1, "tid": 1,
+                "ts": start as f64 / 1e3, "dur": time as f64 / 1e3,
+                "args": {"source": launch.source, "tasks": launch.tasks, "wave": launch.wave, "flops": launch.flops, "bytes": launch.bytes},
+            });
+            start += time;
+            event
+        })
+        .collect();
+    let text = serde_json::json!({"traceEvents": events, "displayTimeUnit": "ms"}).to_string();
+    std::fs::write(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

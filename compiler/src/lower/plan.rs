@@ -283,7 +283,23 @@ fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
             break;
         }
     }
+    postpone(drafts, &edges, &mut waves);
     waves
+}
+
+/// Launches that wait for nothing, which pack weights, come as late as their readers allow: what they write lives no longer than it
+/// has to. Of the waves before a reader the last is taken that has tasks to share out anyway, because one that has not costs no
+/// meeting of the workers.
+fn postpone(drafts: &[Draft], edges: &[(usize, usize)], waves: &mut [usize]) {
+    let waiting: BTreeSet<usize> = edges.iter().map(|&(_, to)| to).collect();
+    let mut tasks = vec![0; waves.iter().max().map_or(0, |last| last + 1)];
+    for &at in &waiting {
+        tasks[waves[at]] += drafts[at].nest.grid.iter().product::<usize>();
+    }
+    for at in (0..drafts.len()).filter(|at| !waiting.contains(at)) {
+        let Some(reader) = edges.iter().filter(|edge| edge.0 == at).map(|&(_, to)| waves[to]).min() else { continue };
+        waves[at] = (0..reader).rev().find(|&wave| tasks[wave] > 1).unwrap_or(waves[at]);
+    }
 }
 
 fn add(

@@ -16,6 +16,10 @@ use rnet_runtime::program::GemmShape;
 
 /// Most elements of all partial results together.
 const PARTIALS: usize = 2 << 20;
+/// Most elements that the operands of a group of images take in scratch memory: two thirds of a usual second-level cache.
+const GROUP: usize = 160 << 10;
+/// Pixels that a group of images aims at, so that reading and writing the sums weighs little.
+const GROUP_PIXELS: usize = 512;
 /// Pixels of a block, over which both operands stay in the first-level cache.
 const PIXELS: usize = 256;
 
@@ -26,6 +30,12 @@ fn window(kernel: &Kernel, anchor: NodeId) -> Window {
         _ => [1, 1],
     };
     Window::new(kernel, anchor, kernel.dims(x), kernel.dims(dy), extent)
+}
+
+/// Elements of the sums of one product.
+fn m_by_n(window: &Window, outputs: usize) -> usize {
+    let taps = if window.groups == 1 && window.dilation[1] == 1 { window.kernel[1] } else { 1 };
+    taps * window.group_input() * outputs.min(window.group_output())
 }
 
 /// Into how many partial results the gradient is split.
@@ -56,16 +66,30 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let first_output = nest.task(1).times(outputs as i64);
 
     let sampled = window.is_pointwise() && !window.is_flat();
-    let direct_x = window.pad == [0, 0] && kernel.is_direct(x);
+    // Sampled pixels are gathered, so that they follow each other.
+    let direct_x = window.pad == [0, 0] && kernel.is_direct(x) && !sampled;
     let direct_dy = kernel.is_direct(dy);
     let tile_width = if sampled { columns } else { window.tile_width() };
     let row_step = if sampled { 1 } else { window.stride[0] };
-    let tile_row = (tile_width * input * row_step).max(columns * output);
-    let chunk_rows = chunk(rows, (TILE / tile_row).max(1).min(rows));
-    let block = chunk(chunk_rows, (PIXELS / columns).max(1).min(chunk_rows));
+    // Large weights want many pixels at once, because each product reads and writes all its sums; small ones, operands that stay
+    // in a near cache.
+    let limit = if m_by_n(&window, outputs) > TILE { GROUP } else { TILE };
+    let tile_row = tile_width * input * row_step + columns * outputs;
+    let chunk_rows = chunk(rows, (limit / tile_row).max(1).min(rows));
+    let pixels = if m_by_n(&window, outputs) > TILE { GROUP_PIXELS } else { PIXELS };
+    let block = chunk(chunk_rows, (pixels / columns).max(1).min(chunk_rows));
     let tile_rows = if sampled { chunk_rows } else { window.tile_rows(chunk_rows) };
-    let x_tile = (!direct_x).then(|| nest.scratch(tile_rows * tile_width * input));
-    let dy_tile = (!direct_dy).then(|| nest.scratch(chunk_rows * columns * output));
+    let (x_len, dy_len) = (tile_rows * tile_width * input, chunk_rows * columns * outputs);
+    // Under a 1x1 window the pixels of small images follow each other, and one product takes several images.
+    let group = if window.is_pointwise() && window.groups == 1 && chunk_rows == rows && images.is_multiple_of(parts) {
+        let scratch = if direct_x { 0 } else { x_len } + if direct_dy { 0 } else { dy_len };
+        let most = (GROUP_PIXELS / (rows * columns)).min(GROUP / scratch.max(1));
+        (1..=images_each).rev().find(|&group| images_each.is_multiple_of(group) && group <= most).unwrap_or(1)
+    } else {
+        1
+    };
+    let x_tile = (!direct_x).then(|| nest.scratch(group * x_len));
+    let dy_tile = (!direct_dy).then(|| nest.scratch(group * dy_len));
 
     let len = kernel.graph[anchor].ty.len();
     let part = nest.task(0).times(len as i64);
@@ -79,10 +103,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
         })
     };
     body.extend(nest.each_below(
-        images_each,
-        |i| Some((image_first.plus(i), images as i64)),
+        images_each / group,
+        |i| Some((image_first.plus(&i.times(group as i64)), images as i64)),
         |nest, i| {
-            let image = image_first.plus(&i);
+            let image = image_first.plus(&i.times(group as i64));
             nest.each(rows / chunk_rows, |nest, c| {
                 let row = c.times(chunk_rows as i64);
                 let mut body = Vec::new();
@@ -98,7 +122,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                             columns: tile_width,
                             outside: 0.0,
                         };
-                        body.extend(tile::fill(nest, x, &image, &region, tile));
+                        body.extend(nest.each(group, |nest, e| {
+                            let tile = further(tile, &e.times(x_len as i64));
+                            tile::fill(nest, x, &image.plus(&e), &region, &tile)
+                        }));
                         let column = if sampled { 1 } else { window.stride[1] };
                         Source {
                             address: tile.clone(),
@@ -122,13 +149,15 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                     Some(tile) => {
                         let dims = nest.kernel.dims(dy);
                         debug_assert_eq!(plane(dims), (rows, columns, output));
-                        let mut position = sweep(dims, image.clone(), row.clone(), Affine::default(), 1);
-                        let axis = if dims.len() == 4 { 1 } else { dims.len() - 1 };
-                        position.start[axis] = first_output.clone();
-                        let mut map = MapBuilder::new(nest, chunk_rows * columns, outputs);
-                        let value = map.value(dy, &position);
-                        map.store(value, tile.clone(), outputs as i64, 1);
-                        body.extend(map.finish());
+                        body.extend(nest.each(group, |nest, e| {
+                            let mut position = sweep(dims, image.plus(&e), row.clone(), Affine::default(), 1);
+                            let axis = if dims.len() == 4 { 1 } else { dims.len() - 1 };
+                            position.start[axis] = first_output.clone();
+                            let mut map = MapBuilder::new(nest, chunk_rows * columns, outputs);
+                            let value = map.value(dy, &position);
+                            map.store(value, further(tile, &e.times(dy_len as i64)), outputs as i64, 1);
+                            map.finish()
+                        }));
                         Source { address: tile.clone(), row: (columns * outputs) as i64, column: outputs as i64 }
                     }
                     None => {
@@ -148,8 +177,9 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                     (window.group_input(), if window.groups == 1 { outputs } else { window.group_output() });
                 let flat =
                     window.is_pointwise() && a.row == a.column * columns as i64 && b.row == b.column * columns as i64;
+                let block = if group > 1 { chunk_rows } else { block };
                 let (k, batch) = if flat {
-                    (block * columns, vec![(0, 0)])
+                    (group * block * columns, vec![(0, 0)])
                 } else {
                     (columns, (0..block as i64).map(|r| (r * a.row, r * b.row)).collect())
                 };
