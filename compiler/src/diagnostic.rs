@@ -78,6 +78,11 @@ impl Sources {
         &self.texts[file.0 as usize].name
     }
 
+    /// The names of all texts.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.name.as_str())
+    }
+
     /// The text itself.
     pub fn text(&self, file: FileId) -> &str {
         &self.texts[file.0 as usize].text

@@ -11,6 +11,7 @@ mod explain;
 mod fmt;
 mod grad;
 mod init;
+mod lsp;
 mod model;
 mod profile;
 mod run_directory;
@@ -47,6 +48,7 @@ enum Verb {
     Expand(expand::Arguments),
     Explain(explain::Arguments),
     Diff(diff::Arguments),
+    Lsp(lsp::Arguments),
     Dump(dump::Arguments),
     Init(init::Arguments),
     Grad(grad::Arguments),
@@ -89,6 +91,7 @@ pub fn run() -> ExitCode {
         Verb::Expand(arguments) => expand::run(&arguments).map(done),
         Verb::Explain(arguments) => explain::run(&arguments).map(done),
         Verb::Diff(arguments) => diff::run(&arguments).map(done),
+        Verb::Lsp(arguments) => lsp::run(&arguments).map(done),
     };
     match outcome {
         Ok(code) => code,

@@ -1,7 +1,7 @@
 //! Blocks applied to tensors, and the names of the layers that come of it.
 
 use super::builder::Label;
-use super::evaluate::{Elaborator, Outcome};
+use super::evaluate::{Elaborator, Outcome, Stop};
 use super::load::Modules;
 use super::value::{Block, Environment, Value};
 use crate::diagnostic::Diagnostic;
@@ -10,25 +10,58 @@ use crate::syntax::ast::{Expr, ExprKind};
 
 impl<'a> Elaborator<'a> {
     /// A tensor passed through steps, left to right.
-    pub fn steps(&mut self, steps: &'a [Expr], env: &Environment<'a>, mut x: NodeId) -> Outcome<NodeId> {
-        for step in steps {
+    pub fn steps(&mut self, steps: &'a [Expr], env: &Environment<'a>, x: NodeId) -> Outcome<NodeId> {
+        self.each_step(steps, env, x, |_, _| None)
+    }
+
+    /// The steps of a parenthesised chain, which a label numbers: `downsample.0`, `downsample.1`.
+    fn numbered(&mut self, steps: &'a [Expr], env: &Environment<'a>, x: NodeId) -> Outcome<NodeId> {
+        self.each_step(steps, env, x, |at, step| Some(Label { name: at.to_string(), span: step.span }))
+    }
+
+    fn each_step(
+        &mut self,
+        steps: &'a [Expr],
+        env: &Environment<'a>,
+        mut x: NodeId,
+        label: impl Fn(usize, &Expr) -> Option<Label>,
+    ) -> Outcome<NodeId> {
+        if self.looking_over {
+            self.look_over(steps, env);
+            return Err(Stop);
+        }
+        let calls = self.calls.len();
+        for (at, step) in steps.iter().enumerate() {
             self.at(step.span);
-            let value = self.eval(step, env)?;
-            self.at(step.span);
-            x = self.apply(&value, x, None)?;
+            let layers = self.builder.layers.len();
+            let applied = self.eval(step, env).and_then(|value| {
+                self.at(step.span);
+                self.apply(&value, x, label(at, step))
+            });
+            match applied {
+                Ok(y) => {
+                    self.passed(step.span, y, layers);
+                    x = y;
+                }
+                Err(stop) => {
+                    self.calls.truncate(calls);
+                    self.look_over(&steps[at + 1..], env);
+                    return Err(stop);
+                }
+            }
         }
         Ok(x)
     }
 
-    /// The steps of a parenthesised chain, which a label numbers: `downsample.0`, `downsample.1`.
-    fn numbered(&mut self, steps: &'a [Expr], env: &Environment<'a>, mut x: NodeId) -> Outcome<NodeId> {
-        for (at, step) in steps.iter().enumerate() {
+    /// Behind a mistake: evaluates what has nothing to do with it, for the sake of further mistakes, and builds no more layers.
+    fn look_over(&mut self, steps: &'a [Expr], env: &Environment<'a>) {
+        let outer = std::mem::replace(&mut self.looking_over, true);
+        for step in steps {
             self.at(step.span);
-            let value = self.eval(step, env)?;
-            self.at(step.span);
-            x = self.apply(&value, x, Some(Label { name: at.to_string(), span: step.span }))?;
+            // Its mistakes have been written down; its value is not needed.
+            let _ = self.eval(step, env);
         }
-        Ok(x)
+        self.looking_over = outer;
     }
 
     /// Runs `inside` with names below the label, if there is one.

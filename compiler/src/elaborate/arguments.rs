@@ -1,6 +1,6 @@
 //! Arguments of calls: to the parameters that they are for, by position and by keyword.
 
-use super::evaluate::{Elaborator, Outcome};
+use super::evaluate::{Elaborator, Outcome, Stop};
 use super::value::{Bound, Default, Environment, Kind, Module, Parameter, Value};
 use crate::diagnostic::{Diagnostic, Span, suggestion};
 use crate::syntax::ast::{self, Argument, ExprKind, Name};
@@ -13,10 +13,11 @@ pub(super) struct Given<'a> {
 }
 
 impl<'a> Elaborator<'a> {
+    /// Evaluated arguments; the mistakes of all are told.
     pub fn given(&mut self, arguments: &'a [Argument], env: &Environment<'a>) -> Outcome<Vec<Given<'a>>> {
         let mut given = Vec::with_capacity(arguments.len());
         for argument in arguments {
-            let value = self.eval(&argument.value, env)?;
+            let Ok(value) = self.eval(&argument.value, env) else { continue };
             let mut span = argument.value.span;
             // What the prelude passes on stands where the user wrote it.
             if span.file == self.modules.prelude()
@@ -26,7 +27,7 @@ impl<'a> Elaborator<'a> {
             }
             given.push(Given { name: argument.name.as_ref(), value, span });
         }
-        Ok(given)
+        if given.len() == arguments.len() { Ok(given) } else { Err(Stop) }
     }
 
     /// Arguments of a block that a file defines: the environment of its body.

@@ -51,6 +51,8 @@ pub(super) struct Builder {
     scopes: Vec<Scope>,
     /// Every layer and scope by its path, with the place of its label.
     taken: HashMap<String, Span>,
+    /// The outputs that update statistics, by name.
+    updates: HashMap<String, usize>,
     tied: HashMap<usize, Tied>,
     uses: Vec<Use>,
     seed: Option<NodeId>,
@@ -67,6 +69,7 @@ impl Builder {
             annotations: Annotations::default(),
             scopes: vec![Scope::default()],
             taken: HashMap::new(),
+            updates: HashMap::new(),
             tied: HashMap::new(),
             uses: Vec::new(),
             seed: None,
@@ -264,8 +267,7 @@ impl Builder {
             graph.add(scale, &[x], Attributes::new().with("by", Attribute::Float(by)), place.clone())
         };
         let name = format!("{path}.{name}");
-        let earlier =
-            self.graph.outputs.iter().position(|output| output.kind == OutputKind::Update && output.name == name);
+        let earlier = self.updates.get(&name).copied();
         let old = earlier.map_or(old, |at| self.graph.outputs[at].value);
         let kept = scaled(&mut self.graph, old, 1.0 - momentum);
         let moved = scaled(&mut self.graph, new, momentum * by);
@@ -273,7 +275,10 @@ impl Builder {
         let sum = self.graph.add(add, &[kept, moved], Attributes::new(), place.clone());
         match earlier {
             Some(at) => self.graph.outputs[at].value = sum,
-            None => self.graph.output(OutputKind::Update, &name, sum),
+            None => {
+                self.updates.insert(name.clone(), self.graph.outputs.len());
+                self.graph.output(OutputKind::Update, &name, sum);
+            }
         }
     }
 

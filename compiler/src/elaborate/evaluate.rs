@@ -1,5 +1,6 @@
 //! Evaluation: expressions to values.
 
+use super::Step;
 use super::arguments::Given;
 use super::arithmetic;
 use super::builder::Builder;
@@ -44,11 +45,15 @@ pub(super) struct Elaborator<'a> {
     pub warnings: Vec<Diagnostic>,
     /// The result of every layer, with its path and place.
     pub results: Vec<(NodeId, String, Span)>,
+    /// What the steps of chains gave.
+    pub steps: Vec<Step>,
     /// The file's own `let`s, evaluated once.
     constants: HashMap<(Module, &'a str), Value<'a>>,
     shared: usize,
     /// The blocks that are being applied, and where.
     pub calls: Vec<(&'a str, Span)>,
+    /// Whether a mistake has been found and only further ones are looked for.
+    pub looking_over: bool,
     fuel: u64,
     pub depth: usize,
 }
@@ -65,9 +70,11 @@ impl<'a> Elaborator<'a> {
             targets: Vec::new(),
             warnings: Vec::new(),
             results: Vec::new(),
+            steps: Vec::new(),
             constants: HashMap::new(),
             shared: 0,
             calls: Vec::new(),
+            looking_over: false,
             fuel: FUEL,
             depth: 0,
         }
@@ -78,7 +85,10 @@ impl<'a> Elaborator<'a> {
         for (name, span) in self.calls.iter().rev().take(4) {
             diagnostic = diagnostic.note(format!("in the block `{name}`, used at {}", self.sources.place(*span)));
         }
-        self.found.push(diagnostic);
+        let told = |known: &Diagnostic| known.labels == diagnostic.labels && known.message == diagnostic.message;
+        if !self.found.iter().any(told) {
+            self.found.push(diagnostic);
+        }
         Err(Stop)
     }
 
@@ -101,6 +111,9 @@ impl<'a> Elaborator<'a> {
     pub fn enter(&mut self) -> Outcome<()> {
         self.fuel = self.fuel.saturating_sub(1);
         if self.fuel == 0 || self.builder.layers.len() > MOST_LAYERS {
+            if self.looking_over {
+                return Err(Stop);
+            }
             let layers = self.builder.layers.len();
             let so_far = if layers > MOST_LAYERS {
                 format!("more than {MOST_LAYERS} layers so far")
@@ -338,6 +351,7 @@ impl<'a> Elaborator<'a> {
                 let bound = self.bind(primitive.name, primitive.parameters, primitive.variadic, given, span)?;
                 let tensors: Option<Vec<NodeId>> = bound.branches.iter().map(|(branch, _)| tensor(branch)).collect();
                 match tensors {
+                    Some(_) if primitive.variadic && self.looking_over => Err(Stop),
                     Some(tensors) if primitive.variadic && !tensors.is_empty() => {
                         self.at(span);
                         Ok(Value::Tensor(primitive::combine(self, primitive.name, &tensors, None)?))

@@ -9,7 +9,7 @@ use crate::syntax::ast::{Ast, Import, Item};
 use std::collections::HashMap;
 
 /// The composite layers, written in the language.
-const PRELUDE: &str = include_str!("../prelude.rnet");
+pub(super) const PRELUDE: &str = include_str!("../prelude.rnet");
 
 /// Every file, parsed.
 pub(super) struct Modules {

@@ -21,8 +21,9 @@ mod resolve;
 mod sections;
 mod set;
 mod value;
+pub mod vocabulary;
 
-use crate::diagnostic::{Diagnostic, Sources, suggestion};
+use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
 use crate::syntax::ast::{self, Ast, Expr, ExprKind, Item, SectionKind, Statement};
 use builder::Builder;
@@ -82,8 +83,23 @@ pub struct Elaborated {
 pub struct Examined {
     /// The layers of the model, up to the first mistake.
     pub layers: Vec<Layer>,
+    /// What the steps of chains gave, up to the first mistake; a step of a block once for each use of the block.
+    pub steps: Vec<Step>,
     /// The whole, or every mistake that was found.
     pub outcome: Result<Elaborated, Vec<Diagnostic>>,
+}
+
+/// What one step of a chain gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The step.
+    pub span: Span,
+    /// Extents of the tensor behind it, the batch's first.
+    pub shape: Vec<usize>,
+    /// Numbers that its layers train.
+    pub parameters: u64,
+    /// Multiply-adds of its layers for one image.
+    pub multiply_adds: u64,
 }
 
 /// One row of the table of layers.
@@ -113,13 +129,14 @@ pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<
 
 /// Elaborates a parsed file; of one with mistakes the part before them is told all the same.
 pub fn examine(sources: &mut Sources, ast: &Ast, options: &Options) -> Examined {
-    let mut layers = Vec::new();
-    let outcome = examine_into(&mut layers, sources, ast, options);
-    Examined { layers, outcome }
+    let (mut layers, mut steps) = (Vec::new(), Vec::new());
+    let outcome = examine_into(&mut layers, &mut steps, sources, ast, options);
+    Examined { layers, steps, outcome }
 }
 
 fn examine_into(
     rows: &mut Vec<Layer>,
+    steps: &mut Vec<Step>,
     sources: &mut Sources,
     ast: &Ast,
     options: &Options,
@@ -145,6 +162,7 @@ fn examine_into(
     let mut elaborator = Elaborator::new(&modules, sources, Builder::new(options.mode), options.memory, place);
     let parts = elaborator.file(options);
     let found = std::mem::take(&mut elaborator.found);
+    std::mem::swap(steps, &mut elaborator.steps);
     let mut warnings = resolved_names.warnings;
     warnings.append(&mut elaborator.warnings);
     let Builder { graph, layers, .. } = elaborator.builder;

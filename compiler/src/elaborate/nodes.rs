@@ -1,8 +1,9 @@
 //! Nodes of the graph with their places; what an op says of operands that do not fit, as a diagnostic.
 
+use super::Step;
 use super::evaluate::{Elaborator, Outcome};
 use super::parameters::Cost;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Attribute, Attributes, NodeId};
 use crate::ops::OpError;
 
@@ -10,6 +11,19 @@ use crate::ops::OpError;
 const LONGEST_LINEAGE: usize = 6;
 
 impl Elaborator<'_> {
+    /// Notes what a step of a chain gave, with the layers from number `layers` on.
+    pub fn passed(&mut self, span: Span, result: NodeId, layers: usize) {
+        if span.file != self.modules.prelude() {
+            let made = &self.builder.layers[layers..];
+            self.steps.push(Step {
+                span,
+                shape: self.builder.dims(result),
+                parameters: made.iter().map(|layer| layer.parameters).sum(),
+                multiply_adds: made.iter().map(|layer| layer.multiply_adds).sum(),
+            });
+        }
+    }
+
     /// Adds a node of the layer `path`, at the present place.
     pub fn add(&mut self, op: &str, operands: &[NodeId], attributes: Attributes, path: &str) -> Outcome<NodeId> {
         self.builder.source = self.sources.place(self.place);

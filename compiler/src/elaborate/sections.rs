@@ -77,9 +77,34 @@ impl<'a> Elaborator<'a> {
             let entry = entry(section, key);
             &entry.unwrap_or_else(|| panic!("elaborate: `train` has no `{key}` in spite of its defaults")).value
         };
-        let (_, loss) = self.construct("a loss", LOSSES, value("loss"), &env)?;
-        let label_smoothing = self.within(&loss, "smoothing", 0.0, 0.999)?;
-        let (_, sgd) = self.construct("an optimizer", OPTIMIZERS, value("optimizer"), &env)?;
+        // Every key is looked at, whatever is wrong with another.
+        let label_smoothing = self.loss(value("loss"), &env);
+        let optimizer = self.optimizer(value("optimizer"), &env);
+        let schedule = self.schedule(value("schedule"), &env);
+        let batch = self.whole("batch", value("batch"), 1, LARGEST_BATCH, &env);
+        let length = match entry(section, "steps") {
+            Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
+            None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
+        };
+        let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
+        Ok(TrainConfig {
+            label_smoothing: label_smoothing?,
+            optimizer: optimizer?,
+            schedule: schedule?,
+            batch: batch? as usize,
+            length: length?,
+            seed: seed?,
+        })
+    }
+
+    /// The smoothing of the loss.
+    fn loss(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<f64> {
+        let (_, loss) = self.construct("a loss", LOSSES, expr, env)?;
+        self.within(&loss, "smoothing", 0.0, 0.999)
+    }
+
+    fn optimizer(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Sgd> {
+        let (_, sgd) = self.construct("an optimizer", OPTIMIZERS, expr, env)?;
         let optimizer = Sgd {
             lr: self.within(&sgd, "lr", 0.0, 1e6)?,
             momentum: self.within(&sgd, "momentum", 0.0, 1.0)?,
@@ -89,14 +114,7 @@ impl<'a> Elaborator<'a> {
         if optimizer.nesterov && optimizer.momentum == 0.0 {
             return self.error("E102", sgd.get("nesterov").1, "Nesterov's form needs a momentum greater than 0");
         }
-        let schedule = self.schedule(value("schedule"), &env)?;
-        let batch = self.whole("batch", value("batch"), 1, LARGEST_BATCH, &env)? as usize;
-        let length = match entry(section, "steps") {
-            Some(steps) => Length::Steps(self.whole("steps", &steps.value, 1, i64::MAX, &env)?),
-            None => Length::Epochs(self.whole("epochs", value("epochs"), 1, i64::MAX, &env)?),
-        };
-        let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env)?;
-        Ok(TrainConfig { label_smoothing, optimizer, schedule, batch, length, seed })
+        Ok(optimizer)
     }
 
     fn whole(&mut self, key: &str, expr: &'a Expr, low: i64, high: i64, env: &Environment<'a>) -> Outcome<u64> {

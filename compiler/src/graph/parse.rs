@@ -346,7 +346,7 @@ mod tests {
     const TEXT: &str = r#"graph {
   %0 = input {dims=[8,3,8,8], element="f32", name="image"} : f32[8,3,8,8]
   %1 = parameter {dims=[4,3,3,3], element="f32", init="normal", init_value=0.27, name="conv1.weight"} : f32[4,3,3,3]   @ net.rnet:3:5 conv1
-  %2 = constant {dims=[], value=1e-5} : f32[]   @ "my net.rnet:4:1" "a \"b\"\n\u{0}"
+  %2 = constant {dims=[], value=1e-5} : f32[]   @ "my net.rnet:4:1" "a \"b\"\n\u{1}\0"
   kernel 1 {
     %3 = conv2d %0, %1 {dilation=[1,1], groups=1, pad=[1,1], stride=[2,2]} : f32[8,4,4,4]   @ net.rnet:3:5 conv1
   }

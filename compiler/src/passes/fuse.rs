@@ -79,6 +79,8 @@ struct Fusion<'g> {
     kernels: Vec<Kernel>,
     /// The kernel that stores each stored value.
     home: HashMap<NodeId, usize>,
+    /// Values that live in an anchor's kernel alone: nothing outside it reads them.
+    internal: BTreeSet<NodeId>,
 }
 
 /// Groups the nodes of a decomposed graph into kernels.
@@ -89,10 +91,11 @@ pub fn fuse(graph: &mut Graph) {
         outputs: graph.outputs.iter().map(|output| output.value).collect(),
         kernels: Vec::new(),
         home: HashMap::new(),
+        internal: BTreeSet::new(),
         graph,
     };
     for &id in &order {
-        if fusion.home.contains_key(&id) {
+        if fusion.home.contains_key(&id) || fusion.internal.contains(&id) {
             continue;
         }
         match class(fusion.graph, id) {
@@ -244,6 +247,9 @@ impl Fusion<'_> {
                 _ => {}
             }
         }
+        let internal: Vec<NodeId> =
+            inside.iter().copied().filter(|&id| !kept.contains(&id) && !used_outside(id)).collect();
+        self.internal.extend(internal);
         for id in kept {
             self.store(id, kernel);
         }

@@ -27,6 +27,11 @@ pub fn format(ast: &Ast) -> String {
     tidy::lay_out(&out)
 }
 
+/// The first line of a block without its body: name and parameters.
+pub fn head(block: &Block) -> String {
+    format!("block {}{}", block.name.text, parameters(&block.parameters))
+}
+
 fn format_item(out: &mut String, item: &Item) {
     match item {
         Item::Import(import) => {
@@ -35,7 +40,7 @@ fn format_item(out: &mut String, item: &Item) {
         Item::Let(binding) => format_let(out, binding, 0),
         Item::Block(block) => {
             docs(out, &block.docs, 0);
-            let head = format!("block {}{} =", block.name.text, parameters(&block.parameters));
+            let head = format!("{} =", head(block));
             let flat = expr(&block.body);
             if head.len() + 1 + flat.len() <= WIDTH && !flat.contains('\n') {
                 let _ = writeln!(out, "{head} {flat}");

@@ -177,3 +177,77 @@ fn warnings_tell_what_is_likely_wrong() {
     );
     assert!(used.warnings.is_empty(), "{:?}", used.warnings);
 }
+
+const CHAIN: &str = r#"
+//! ResNet for CIFAR-10 (He et al., 2015)
+
+block pad_a(c, s) = subsample(s) -> pad_channels(c)
+
+/// Two 3x3 convolutions and a shortcut.
+block basic(c, s = 1, shortcut: block = pad_a) =
+  residual(conv3x3(c, stride = s) -> bn -> relu -> conv3x3(c) -> bn,
+           shortcut = auto(shortcut(c, s))) -> relu
+
+block stage(b: block, c, n, s = 1) =
+  repeat(n, i => b(c, s = if i == 0 { s } else { 1 }))
+
+model resnet(n = 3, classes = 10) {
+  input image: f32[N, 3, 32, 32]
+  image -> conv3x3(16) -> bn -> relu
+        -> layer1: stage(basic, 16, n)
+        -> layer2: stage(basic, 32, n, s = 2)
+        -> layer3: stage(basic, 64, n, s = 2)
+        -> global_avg_pool -> fc: dense(classes)
+}
+
+data cifar10 {
+  source = cifar10("data/cifar-10-batches-bin")
+  train  = pad(4) -> random_crop(32) -> random_flip -> normalize
+  test   = normalize
+}
+
+train {
+  model     = resnet(n = 3)
+  data      = cifar10
+  loss      = cross_entropy
+  optimizer = sgd(lr = 0.1, momentum = 0.9, weight_decay = 1e-4)
+  schedule  = step(at = [32_000, 48_000], by = 0.1)
+  batch     = 128
+  steps     = 64_000
+  seed      = 0
+}
+"#;
+
+const GRAPH: &str = r#"
+// Bottleneck with a projection; an Inception block; a dense layer: a DAG is as easy as a chain.
+block proj(c, s) = downsample: (conv1x1(c, stride = s) -> bn)
+block bottleneck(c, s = 1) =
+  residual(conv1x1(c) -> bn -> relu -> conv3x3(c, stride = s) -> bn -> relu -> conv1x1(4*c) -> bn,
+           shortcut = auto(proj(4*c, s))) -> relu
+
+block cbr(c, k = 1) = conv(c, kernel = k, pad = same) -> bn -> relu
+block inception(a, b0, b, c0, c, p) =
+  concat(cbr(a), cbr(b0) -> cbr(b, k = 3), cbr(c0) -> cbr(c, k = 5), max_pool(3, stride = 1, pad = 1) -> cbr(p))
+
+block dense_layer(k) = concat(id, bn -> relu -> conv1x1(4*k) -> bn -> relu -> conv3x3(k))
+
+model all {
+  input image: f32[N, 3, 32, 32]
+  image -> a: bottleneck(8, s = 2) -> b: bottleneck(8) -> c: inception(8, 4, 8, 4, 8, 8) -> d: dense_layer(4)
+        -> global_avg_pool -> fc: dense(10)
+}
+"#;
+
+#[test]
+fn a_chain_and_a_graph_are_as_easy_to_write() {
+    let chain = with(CHAIN, &options());
+    assert_eq!((parameters(&chain), chain.train.length), (269_722, Length::Steps(64_000)));
+    assert!(chain.warnings.is_empty());
+    let graph = with(GRAPH, &options());
+    let shape =
+        |path: &str| graph.layers.iter().find(|layer| layer.path == path).map(|layer| layer.shape[1..].to_vec());
+    assert_eq!(shape("a.downsample.0"), Some(vec![32, 16, 16]));
+    assert_eq!(shape("b.downsample.0"), None);
+    assert_eq!(shape("c.concat1"), Some(vec![32, 16, 16]));
+    assert_eq!(shape("d.concat1"), Some(vec![36, 16, 16]));
+}

@@ -2,59 +2,31 @@
 
 use super::*;
 
-/// Every example: trained parameters, and billions of multiply-adds for one image to three places, as torchvision publishes both for
-/// its networks. Those of CIFAR-10 are He et al.'s and Zagoruyko & Komodakis'; a plain network of theirs has those of its twin.
-const ZOO: &[(&str, u64, &str)] = &[
-    ("alexnet", 61_100_840, "0.714"),
-    ("cifar", 269_722, "0.041"),
-    ("densenet121", 7_978_856, "2.834"),
-    ("digits", 77_754, "0.001"),
-    ("googlenet", 5_871_914, "1.447"),
-    ("imagenet", 11_689_512, "1.814"),
-    ("lenet", 61_706, "0.000"),
-    ("mlp", 269_322, "0.000"),
-    ("plain110", 1_727_962, "0.253"),
-    ("plain18", 11_515_688, "1.795"),
-    ("plain20", 269_722, "0.041"),
-    ("plain32", 464_154, "0.069"),
-    ("plain34", 21_623_848, "3.644"),
-    ("plain44", 658_586, "0.097"),
-    ("plain56", 853_018, "0.125"),
-    ("preact_resnet110", 1_727_962, "0.253"),
-    ("resnet101", 44_549_160, "7.801"),
-    ("resnet110", 1_727_962, "0.253"),
-    ("resnet1202", 19_421_274, "2.829"),
-    ("resnet152", 60_192_808, "11.514"),
-    ("resnet18", 11_689_512, "1.814"),
-    ("resnet20", 269_722, "0.041"),
-    ("resnet32", 464_154, "0.069"),
-    ("resnet34", 21_797_672, "3.664"),
-    ("resnet44", 658_586, "0.097"),
-    ("resnet50", 25_557_032, "4.089"),
-    ("resnet56", 853_018, "0.125"),
-    ("resnext50", 25_028_904, "4.230"),
-    ("squeezenet", 1_235_496, "0.349"),
-    ("vgg", 138_357_544, "15.470"),
-    ("vgg11", 132_863_336, "7.609"),
-    ("vgg11_bn", 132_868_840, "7.609"),
-    ("vgg13", 133_047_848, "11.308"),
-    ("vgg13_bn", 133_053_736, "11.308"),
-    ("vgg16", 138_357_544, "15.470"),
-    ("vgg16_bn", 138_365_992, "15.470"),
-    ("vgg16_cifar", 14_724_042, "0.313"),
-    ("vgg19", 143_667_240, "19.632"),
-    ("vgg19_bn", 143_678_248, "19.632"),
-    ("wide_resnet50_2", 68_883_240, "11.398"),
-    ("wrn16_4", 2_748_890, "0.393"),
-];
+/// The rows of docs/zoo.md: file, parameters, billions of multiply-adds to three places.
+fn zoo() -> Vec<(&'static str, u64, &'static str)> {
+    let rows = include_str!("../../../../docs/zoo.md").lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
+        Some((cells[0], cells[2].replace(',', "").parse().ok()?, cells[3]))
+    });
+    rows.collect()
+}
+
+/// Files of shared blocks, which are networks of their own by their defaults.
+const SHARED: &[(&str, &str)] = &[("cifar", "resnet20"), ("imagenet", "resnet18"), ("vgg", "vgg16")];
 
 #[test]
 fn examples_have_the_published_parameters_and_multiply_adds() {
-    for (name, wanted, billions) in ZOO {
+    let zoo = zoo();
+    assert!(zoo.len() > 35, "only {} rows", zoo.len());
+    let shared = SHARED.iter().map(|(file, like)| {
+        let row = zoo.iter().find(|(name, ..)| name == like).expect("a network of the zoo");
+        (*file, row.1, row.2)
+    });
+    for (name, wanted, billions) in zoo.iter().copied().chain(shared) {
         let elaborated = example(name);
-        assert_eq!(parameters(&elaborated), *wanted, "{name}");
+        assert_eq!(parameters(&elaborated), wanted, "{name}");
         let multiply_adds: u64 = elaborated.layers.iter().map(|layer| layer.multiply_adds).sum();
-        assert_eq!(format!("{:.3}", multiply_adds as f64 / 1e9), *billions, "{name}");
+        assert_eq!(format!("{:.3}", multiply_adds as f64 / 1e9), billions, "{name}");
         verify(&elaborated.graph).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
         // torchvision's VGG keeps biases before batch norm; nothing else in the examples is to be warned of.
         let odd = elaborated.warnings.iter().find(|warning| !(name.ends_with("_bn") && warning.code == "W010"));
@@ -70,8 +42,11 @@ fn no_example_is_forgotten() {
         .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
         .filter_map(|name| name.strip_suffix(".rnet").map(str::to_string))
         .collect();
+    let mut known: Vec<String> = zoo().into_iter().map(|(name, ..)| name.to_string()).collect();
+    known.extend(SHARED.iter().map(|(name, _)| name.to_string()));
     files.sort();
-    assert_eq!(files, ZOO.iter().map(|(name, ..)| name.to_string()).collect::<Vec<_>>());
+    known.sort();
+    assert_eq!(files, known);
 }
 
 #[test]
