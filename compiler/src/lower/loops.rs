@@ -115,7 +115,8 @@ pub enum Fold {
     Max,
 }
 
-/// What a [`Map`] leaves behind.
+/// What a [`Map`] leaves behind. A variant's sentence tells of its fields.
+#[allow(missing_docs)]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Stores the value for each (pixel, channel). `channel_stride` as in [`Load`] (not 0).
@@ -144,7 +145,8 @@ pub struct Map {
     pub effects: Vec<Effect>,
 }
 
-/// One statement of a nest.
+/// One statement of a nest. A variant's sentence tells of its fields.
+#[allow(missing_docs)]
 #[derive(Clone, PartialEq, Debug)]
 pub enum Statement {
     /// `for var in 0..extent { body }`; stops early at the first iteration in which `limit.0 >= limit.1`.

@@ -74,6 +74,9 @@ fn has_fma(isa: &dyn TargetIsa) -> bool {
     !x86 || isa.isa_flags().iter().any(|flag| flag.name == "has_fma" && flag.as_bool() == Some(true))
 }
 
+/// The body of a loop: from the offsets and the values that come in, the values that go on.
+type Body<'b> = dyn FnMut(&mut Emitter, &[Value], &[Value]) -> Vec<Value> + 'b;
+
 /// A place in memory: the constant part of its address stays apart, to become part of instructions.
 #[derive(Clone, Copy)]
 struct Pointer {
@@ -239,13 +242,7 @@ impl Emitter<'_> {
 
     /// A loop of `trips` iterations, at least none. For each stride the body gets an offset that starts at 0 and grows by
     /// the stride; it also gets and returns values that are carried from one iteration to the next.
-    fn repeat(
-        &mut self,
-        trips: usize,
-        strides: &[i64],
-        carried: &[Value],
-        body: &mut dyn FnMut(&mut Self, &[Value], &[Value]) -> Vec<Value>,
-    ) -> Vec<Value> {
+    fn repeat(&mut self, trips: usize, strides: &[i64], carried: &[Value], body: &mut Body) -> Vec<Value> {
         let zero = self.integer(0);
         if trips <= 1 {
             return if trips == 0 { carried.to_vec() } else { body(self, &vec![zero; strides.len()], carried) };

@@ -178,19 +178,23 @@ pub fn weights_forward(
     base: &Address,
     apart: i64,
 ) -> Vec<Statement> {
-    let mut map = MapBuilder::new(nest, pixels, channels);
-    let taps: Vec<Vec<Scalar>> =
-        (0..TAPS).map(|j| (0..TAPS).map(|i| map.plain(tap(i, j), strides.0, strides.1)).collect()).collect();
-    let columns: Vec<Vec<Scalar>> =
-        taps.iter().map(|column| weights(&mut Steps(&mut map.expression), column)).collect();
+    // A row of points at a time: all 36 results at once would not find registers.
+    let mut body = Vec::new();
     for i in 0..POINTS {
-        let row: Vec<Scalar> = columns.iter().map(|column| column[i]).collect();
+        let mut map = MapBuilder::new(nest, pixels, channels);
+        let row: Vec<Scalar> = (0..TAPS)
+            .map(|j| {
+                let column: Vec<Scalar> = (0..TAPS).map(|i| map.plain(tap(i, j), strides.0, strides.1)).collect();
+                weights(&mut Steps(&mut map.expression), &column)[i]
+            })
+            .collect();
         for (j, value) in weights(&mut Steps(&mut map.expression), &row).into_iter().enumerate() {
             let to = further(base, &Affine::constant((i * POINTS + j) as i64 * apart));
             map.store(value, to, channels as i64, 1);
         }
+        body.extend(map.finish());
     }
-    map.finish()
+    body
 }
 
 /// Sums at points to the gradient of the taps, for `len` weights of each; `between` is scratch for [`TAPS`] * [`POINTS`] * `len`.
