@@ -95,7 +95,7 @@ pub enum Source {
     FashionMnist(String),
 }
 
-/// One step of preprocessing. Images are [C,H,W] with values 0..1 before `Normalize`.
+/// One step of preprocessing. Images are `[C,H,W]` with values 0..1 before `Normalize`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Transform {
     /// Zero padding (of the raw image) on each side.

@@ -149,7 +149,7 @@ pub enum Storage {
     Arena(usize),
     /// A state tensor, shared by all programs of a model: index into `Program::states`.
     State(usize),
-    /// Filled by the caller before each step: `image` (layout [0,2,3,1]), `label`, `lr`, `seed`.
+    /// Filled by the caller before each step: `image` (layout `[0,2,3,1]`), `label`, `lr`, `seed`.
     Input(String),
     /// Read by the caller after the step: `loss`, `logits`, `correct`, `grad.<parameter>`. Not in the arena.
     Output(String),

@@ -1,4 +1,4 @@
-//! What the pools and their gradients share: windows over f32[N,C,H,W], and test samples.
+//! What the pools and their gradients share: windows over `f32[N,C,H,W]`, and test samples.
 
 use super::check::Checked;
 use super::samples::Random;
