@@ -4,7 +4,8 @@
 
 Each network of torchvision's starts at random, is written under its own tensor names, and runs in training mode, without dropout, on
 two images of noise, in double precision; `rnet grad` reads the same file. The numbers are norms of differences over norms of answers: of the
-logits, and of the gradient of all parameters together.
+logits, and of the gradient of all parameters together; and the same for PyTorch in single precision, which takes other sides of ReLU and
+max pooling here and there just as well.
 """
 import pathlib
 import subprocess
@@ -45,26 +46,38 @@ def hold(rnet, name, directory):
     settings += ["--set", "train.loss=cross_entropy"]
     subprocess.run([rnet, "grad", str(EXAMPLES / f"{name}.rnet"), "--weights", weights, "--batch", batch, "--out", out, *settings], check=True)
     found = load_file(out)
-    network = network.double()
-    logits = network(image.double())
+    gradient = {key[5:]: value for key, value in found.items() if key.startswith("grad.")}
+    single = answers(network, image, label)
+    logits, wanted = answers(network.double(), image.double(), label)
+    return apart([found["logits"]], [logits]), together(gradient, wanted), apart([single[0]], [logits]), together(single[1], wanted)
+
+
+def answers(network, image, label):
+    """The logits, and the gradient of every parameter. Running statistics move, which training mode does not look at."""
+    network.zero_grad()
+    logits = network(image)
     torch.nn.functional.cross_entropy(logits, label).backward()
-    logits = logits.detach()
-    difference = {"logits": float((found["logits"].double() - logits).norm() / logits.norm())}
-    parameters = dict(network.named_parameters())
-    assert set(parameters) == {key[5:] for key in found if key.startswith("grad.")}
-    apart = sum(float((found[f"grad.{key}"].double() - parameter.grad).norm()) ** 2 for key, parameter in parameters.items())
-    whole = sum(float(parameter.grad.norm()) ** 2 for parameter in parameters.values())
-    difference["gradient"] = (apart / whole) ** 0.5
-    return difference
+    return logits.detach(), {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
+
+
+def together(found, wanted):
+    assert set(found) == set(wanted)
+    return apart([found[name] for name in wanted], list(wanted.values()))
+
+
+def apart(found, wanted):
+    """The norm of the difference over the norm of the answer, of several tensors as one."""
+    square = sum(float((a.double() - b).square().sum()) for a, b in zip(found, wanted))
+    return (square / sum(float(b.square().sum()) for b in wanted)) ** 0.5
 
 
 def main():
     rnet, names = sys.argv[1], sys.argv[2:] or NETWORKS
-    print("| file | logits | gradient |\n|---|---|---|")
+    print("| file | logits | gradient | PyTorch's logits | PyTorch's gradient |\n|---|---|---|---|---|")
     for name in names:
         with tempfile.TemporaryDirectory() as directory:
-            difference = hold(rnet, name, pathlib.Path(directory))
-        print(f"| {name} | {difference['logits']:.1e} | {difference['gradient']:.1e} |", flush=True)
+            numbers = hold(rnet, name, pathlib.Path(directory))
+        print(f"| {name} |" + "".join(f" {number:.1e} |" for number in numbers), flush=True)
 
 
 if __name__ == "__main__":

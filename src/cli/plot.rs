@@ -122,7 +122,7 @@ fn draw(picture: &mut String, runs: &[Run], what: What) -> Result<(), Box<dyn st
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(SeriesLabelPosition::MiddleRight)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.2))
         .draw()?;
