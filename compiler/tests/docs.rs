@@ -1,6 +1,10 @@
-//! The documents that say what the compiler does: docs/ops.md is written from [`OPS`] (`RNET_BLESS=1` writes it anew).
+//! The documents that say what the compiler does: docs/ops.md is written from [`OPS`] (`RNET_BLESS=1` writes it anew), and the examples and
+//! the table of stages of docs/ir.md are true.
 
+use rnet_compiler::compile::LOWERING_STAGES;
+use rnet_compiler::graph::parse;
 use rnet_compiler::ops::{Lowering, OPS};
+use rnet_compiler::passes::PIPELINE;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,4 +51,26 @@ fn ops_are_documented_as_they_are() {
         "docs/ops.md is not what the ops say, first in line {}: RNET_BLESS=1 writes it anew",
         line.map_or(found.lines().count().min(written.lines().count()), |at| at) + 1
     );
+}
+
+#[test]
+fn examples_of_the_text_form_read_back() {
+    let page = fs::read_to_string(document("ir.md")).expect("docs/ir.md is there");
+    let examples: Vec<&str> =
+        page.split("```ir\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(examples.len() >= 4, "only {} examples", examples.len());
+    for example in examples {
+        let graph = parse(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+        assert_eq!(graph.to_string(), example);
+    }
+}
+
+#[test]
+fn every_stage_is_in_the_table() {
+    let page = fs::read_to_string(document("ir.md")).expect("docs/ir.md is there");
+    let passes = PIPELINE.iter().map(|pass| (pass.name, pass.doc));
+    for (name, doc) in passes.chain(LOWERING_STAGES.iter().copied()) {
+        let row = format!("| `{name}` | {doc} |");
+        assert!(page.lines().any(|line| line == row), "docs/ir.md lacks the row {row}");
+    }
 }
