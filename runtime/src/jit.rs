@@ -1,5 +1,6 @@
 //! From CLIF to machine code in memory.
 
+use crate::kernels::transform::TransformCode;
 use crate::kernels::{self, Gemm};
 use crate::program::Kernel;
 use cranelift_codegen::Context;
@@ -19,6 +20,9 @@ pub(crate) type Code = unsafe extern "C" fn(*const *mut f32, *mut f32, *const Ge
 /// The name under which kernels call the micro-kernel. It is the first symbol of a module, so that a kernel can refer to
 /// it by number 0.
 const GEMM_SYMBOL: &str = "rnet_gemm";
+
+/// The name under which kernels call the transforms: symbol number 1.
+const TRANSFORM_SYMBOL: &str = "rnet_transform";
 
 /// Why kernels could not be compiled: a mistake of the compiler, or a machine that Cranelift does not support.
 #[derive(Debug)]
@@ -81,12 +85,13 @@ pub(crate) struct Linked {
 
 impl Linked {
     /// Compiles and links kernels, on all cores.
-    pub(crate) fn new(kernels: &[Kernel]) -> Result<Linked, JitError> {
+    pub(crate) fn new(kernels: &[Kernel], transform: TransformCode) -> Result<Linked, JitError> {
         let isa = host_isa()?;
         let mut builder = JITBuilder::with_isa(isa.clone(), default_libcall_names());
         builder.symbol(GEMM_SYMBOL, kernels::rnet_gemm as *const u8);
+        builder.symbol(TRANSFORM_SYMBOL, transform as *const u8);
         let mut module = JITModule::new(builder);
-        declare_gemm(&mut module)?;
+        declare_imports(&mut module)?;
         // From here on `drop` frees the module's memory, whichever way this ends.
         let mut linked = Linked { module: Some(module), codes: Vec::new() };
         let module = linked.module.get_or_insert_with(|| unreachable!("it was just put there"));
@@ -128,12 +133,15 @@ impl Drop for Linked {
     }
 }
 
-/// Declares `rnet_gemm` as symbol number 0.
-fn declare_gemm(module: &mut JITModule) -> Result<(), JitError> {
+/// Declares `rnet_gemm` as symbol number 0 and `rnet_transform` as number 1.
+fn declare_imports(module: &mut JITModule) -> Result<(), JitError> {
     let mut signature = Signature::new(module.isa().default_call_conv());
     signature.params = vec![AbiParam::new(types::I64); 4];
     let gemm = module.declare_function(GEMM_SYMBOL, Linkage::Import, &signature).map_err(error)?;
     assert_eq!(gemm.as_u32(), 0, "the micro-kernel is the first symbol");
+    signature.params = vec![AbiParam::new(types::I64); 9];
+    let transform = module.declare_function(TRANSFORM_SYMBOL, Linkage::Import, &signature).map_err(error)?;
+    assert_eq!(transform.as_u32(), 1, "the transform is the second symbol");
     Ok(())
 }
 

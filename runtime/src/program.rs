@@ -27,11 +27,47 @@ pub struct GemmShape {
     pub accumulate: bool,
 }
 
+/// Which transform of Winograd's F(4x4, 3x3): see `kernels::transform`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transform {
+    /// Windows of 6x6 pixels, 4 apart, to 6x6 points.
+    Operand = 0,
+    /// Tiles of 4x4 pixels to 6x6 points.
+    Gradient = 1,
+    /// 6x6 points to tiles of 4x4 pixels.
+    Product = 2,
+}
+
+/// A transform between a plane of pixels, channels innermost, and values at 6x6 points for tiles, [6, 6, tiles, channels].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TransformShape {
+    /// Which.
+    pub transform: Transform,
+    /// Tiles down and across.
+    pub rows: usize,
+    /// See `rows`.
+    pub columns: usize,
+    /// Elements of a pixel.
+    pub channels: usize,
+    /// Pixels from one row of the plane to the next.
+    pub width: usize,
+    /// Elements from one pair of points to the next.
+    pub apart: usize,
+}
+
+impl TransformShape {
+    /// Elements of the memory in which values are kept that have gone through one axis.
+    pub fn between(&self) -> usize {
+        6 * self.channels * self.width.max(4 * self.columns)
+    }
+}
+
 /// One compiled function: each distinct nest has one.
 ///
 /// Its signature is `extern "C" fn(buffers: *const *mut f32, scratch: *mut f32, gemms: *const Gemm, task: i64)`, where
 /// `gemms` points to the prepared forms of `gemms`, `size_of::<kernels::Gemm>()` bytes apart. It calls the micro-kernel
-/// through the external symbol `rnet_gemm(gemm: *const Gemm, a: *const f32, b: *const f32, c: *mut f32)`.
+/// through the external symbol `rnet_gemm(gemm: *const Gemm, a: *const f32, b: *const f32, c: *mut f32)`, number 0, and the
+/// transforms of Winograd's F(4x4, 3x3) through `rnet_transform`, number 1: see `kernels::transform::TransformCode`.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// A name for profiles and symbol tables.

@@ -13,6 +13,7 @@ mod grad;
 mod init;
 mod lsp;
 mod model;
+mod plot;
 mod profile;
 mod run_directory;
 mod summary;
@@ -53,6 +54,7 @@ enum Verb {
     Init(init::Arguments),
     Grad(grad::Arguments),
     Bench(bench::Arguments),
+    Plot(plot::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -85,6 +87,7 @@ pub fn run() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments).map(done),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),

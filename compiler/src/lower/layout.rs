@@ -73,14 +73,12 @@ pub fn layouts(graph: &Graph) -> HashMap<NodeId, Layout> {
             }
         }
     }
-    for output in &graph.outputs {
-        if output.kind == crate::graph::OutputKind::Update {
-            for &leaf in ids.iter().filter(|&&leaf| is_state(graph, leaf, &output.name)) {
-                let (a, b) = (find(&mut group, leaf), find(&mut group, output.value));
-                if graph[leaf].ty == graph[output.value].ty {
-                    group.insert(a, b);
-                }
-            }
+    let states = states(graph);
+    for output in graph.outputs.iter().filter(|output| output.kind == crate::graph::OutputKind::Update) {
+        let Some(&leaf) = states.get(&output.name) else { continue };
+        let (a, b) = (find(&mut group, leaf), find(&mut group, output.value));
+        if graph[leaf].ty == graph[output.value].ty {
+            group.insert(a, b);
         }
     }
     let mut chosen: HashMap<NodeId, Layout> = HashMap::new();
@@ -105,14 +103,17 @@ pub fn layouts(graph: &Graph) -> HashMap<NodeId, Layout> {
         .collect()
 }
 
-/// Whether `leaf` is the state tensor that an update called `name` replaces.
-pub fn is_state(graph: &Graph, leaf: NodeId, name: &str) -> bool {
-    let node = &graph[leaf];
-    match node.op.name() {
-        "parameter" | "statistic" => node.attributes.text("name") == name,
-        "velocity" => format!("velocity.{}", node.attributes.text("name")) == name,
-        _ => false,
-    }
+/// The state leaves by the names of the updates that replace them.
+pub fn states(graph: &Graph) -> HashMap<String, NodeId> {
+    let name = |leaf: &NodeId| {
+        let node = &graph[*leaf];
+        match node.op.name() {
+            "parameter" | "statistic" => Some(node.attributes.text("name").to_string()),
+            "velocity" => Some(format!("velocity.{}", node.attributes.text("name"))),
+            _ => None,
+        }
+    };
+    graph.ids().into_iter().filter_map(|leaf| Some((name(&leaf)?, leaf))).collect()
 }
 
 /// The walk over a value: `outer` x `rows` x `columns` pixels of `channels` contiguous elements. Any extent may be 1.

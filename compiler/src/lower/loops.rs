@@ -4,7 +4,7 @@
 //! equal values and are compiled once; the launch says which real buffers they get.
 
 use super::expression::{Expression, Scalar};
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, TransformShape};
 
 /// Names a loop variable of a nest. Variables `0..grid.len()` are the task's coordinates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -115,7 +115,8 @@ pub enum Fold {
     Max,
 }
 
-/// What a [`Map`] leaves behind.
+/// What a [`Map`] leaves behind. A variant's sentence tells of its fields.
+#[allow(missing_docs)]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Stores the value for each (pixel, channel). `channel_stride` as in [`Load`] (not 0).
@@ -144,7 +145,8 @@ pub struct Map {
     pub effects: Vec<Effect>,
 }
 
-/// One statement of a nest.
+/// One statement of a nest. A variant's sentence tells of its fields.
+#[allow(missing_docs)]
 #[derive(Clone, PartialEq, Debug)]
 pub enum Statement {
     /// `for var in 0..extent { body }`; stops early at the first iteration in which `limit.0 >= limit.1`.
@@ -155,6 +157,8 @@ pub enum Statement {
     Fill { address: Address, len: usize, value: f32 },
     /// `C = (accumulate ? C : 0) + sum over i of A_i B_i` by the micro-kernel; index into the nest's `gemms`.
     Gemm { shape: usize, a: Address, b: Address, c: Address },
+    /// Winograd's F(4x4, 3x3): a plane of pixels becomes values at points, or the other way round, by the runtime's transform.
+    Transform { shape: TransformShape, from: Address, between: Address, to: Address },
     /// An elementwise computation.
     Map(Map),
 }

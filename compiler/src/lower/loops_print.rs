@@ -5,6 +5,7 @@
 
 use super::expression::Expression;
 use super::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
+use rnet_runtime::program::TransformShape;
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Var {
@@ -167,6 +168,14 @@ fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], in
             Statement::Gemm { shape, a, b, c } => {
                 let sign = if nest.gemms[*shape].accumulate { "+=" } else { "=" };
                 writeln!(f, "{:indent$}{c} {sign} gemm{shape} {a} {b}", "")?;
+            }
+            Statement::Transform { shape, from, between, to } => {
+                let TransformShape { transform, rows, columns, channels, width, apart } = shape;
+                writeln!(
+                    f,
+                    "{:indent$}{to} = {transform:?} of {rows}x{columns} tiles, {channels} channels, width {width}, apart {apart} {from} by {between}",
+                    ""
+                )?;
             }
             Statement::Map(map) => map.print(f, indent)?,
         }

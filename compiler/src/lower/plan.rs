@@ -5,7 +5,7 @@
 //! the waves in which they are needed do not overlap.
 
 use super::anchors;
-use super::layout::{Layout, is_state, layouts};
+use super::layout::{self, Layout, layouts};
 use super::loops::{Address, Affine, Load, Nest};
 use super::nest::{Algorithm, Buffer, Kernel, MapBuilder, NestBuilder};
 use crate::graph::{Graph, NodeId, OutputKind};
@@ -215,22 +215,38 @@ fn flops(graph: &Graph, nodes: &[NodeId]) -> u64 {
         .sum()
 }
 
+/// The launches that read each buffer.
+fn readers(drafts: &[Draft]) -> HashMap<Buffer, Vec<usize>> {
+    let mut readers: HashMap<Buffer, Vec<usize>> = HashMap::new();
+    for (at, draft) in drafts.iter().enumerate() {
+        draft.reads.iter().for_each(|&read| readers.entry(read).or_default().push(at));
+    }
+    readers
+}
+
+/// The launch that writes each buffer.
+fn writers(drafts: &[Draft]) -> HashMap<Buffer, usize> {
+    drafts.iter().enumerate().flat_map(|(at, draft)| draft.writes.iter().map(move |&write| (write, at))).collect()
+}
+
 /// The values that may be written straight over the state that they replace: value -> leaf. Others would be read after.
 fn in_place(graph: &Graph, drafts: &[Draft]) -> BTreeMap<NodeId, NodeId> {
     let mut aliases = BTreeMap::new();
+    let states = layout::states(graph);
+    let writers = writers(drafts);
+    let readers = readers(drafts);
     for output in graph.outputs.iter().filter(|output| output.kind == OutputKind::Update) {
-        let leaf = graph.ids().into_iter().find(|&leaf| is_state(graph, leaf, &output.name));
+        let leaf = states.get(&output.name).copied();
         let leaf = leaf.unwrap_or_else(|| panic!("plan: there is no state called {}", output.name));
         if matches!(graph[output.value].op.lowering(), Lowering::Leaf) {
             assert!(output.value == leaf, "plan: {} would become another leaf", output.name);
             continue;
         }
-        let writer = drafts.iter().position(|draft| draft.writes.contains(&Buffer::Value(output.value)));
+        let writer = writers.get(&Buffer::Value(output.value)).copied();
         let writer = writer.unwrap_or_else(|| panic!("plan: nothing computes the new {}", output.name));
         // A reader that has to wait for the writer would see the new state.
-        let late = drafts.iter().enumerate().any(|(at, draft)| {
-            at != writer && draft.reads.contains(&Buffer::Value(leaf)) && depends(drafts, at, writer)
-        });
+        let leaf_readers = readers.get(&Buffer::Value(leaf)).map_or(&[][..], Vec::as_slice);
+        let late = leaf_readers.iter().any(|&at| at != writer && depends(drafts, at, writer));
         assert!(!late, "plan: {} is read after it is replaced", output.name);
         aliases.insert(output.value, leaf);
     }
@@ -251,8 +267,8 @@ fn depends(drafts: &[Draft], at: usize, on: usize) -> bool {
 /// The wave of each launch.
 fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
     let mut waves = vec![0; drafts.len()];
-    let writer: HashMap<Buffer, usize> =
-        drafts.iter().enumerate().flat_map(|(at, draft)| draft.writes.iter().map(move |&write| (write, at))).collect();
+    let writer = writers(drafts);
+    let readers = readers(drafts);
     // A launch that replaces state waits for the readers of the old; edges may lead to later launches, so relax until stable.
     let mut edges: Vec<(usize, usize)> = Vec::new();
     for (at, draft) in drafts.iter().enumerate() {
@@ -262,11 +278,8 @@ fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
                 continue;
             };
             if let Some(leaf) = aliases.get(value) {
-                let readers = drafts
-                    .iter()
-                    .enumerate()
-                    .filter(|(other, reader)| *other != at && reader.reads.contains(&Buffer::Value(*leaf)));
-                edges.extend(readers.map(|(reader, _)| (reader, at)));
+                let leaf_readers = readers.get(&Buffer::Value(*leaf)).map_or(&[][..], Vec::as_slice);
+                edges.extend(leaf_readers.iter().filter(|&&reader| reader != at).map(|&reader| (reader, at)));
             }
         }
     }
@@ -292,12 +305,17 @@ fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
 /// meeting of the workers.
 fn postpone(drafts: &[Draft], edges: &[(usize, usize)], waves: &mut [usize]) {
     let waiting: BTreeSet<usize> = edges.iter().map(|&(_, to)| to).collect();
+    let mut first_reader: HashMap<usize, usize> = HashMap::new();
+    for &(from, to) in edges {
+        let first = first_reader.entry(from).or_insert(waves[to]);
+        *first = (*first).min(waves[to]);
+    }
     let mut tasks = vec![0; waves.iter().max().map_or(0, |last| last + 1)];
     for &at in &waiting {
         tasks[waves[at]] += drafts[at].nest.grid.iter().product::<usize>();
     }
     for at in (0..drafts.len()).filter(|at| !waiting.contains(at)) {
-        let Some(reader) = edges.iter().filter(|edge| edge.0 == at).map(|&(_, to)| waves[to]).min() else { continue };
+        let Some(&reader) = first_reader.get(&at) else { continue };
         waves[at] = (0..reader).rev().find(|&wave| tasks[wave] > 1).unwrap_or(waves[at]);
     }
 }

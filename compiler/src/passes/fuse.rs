@@ -232,12 +232,12 @@ impl Fusion<'_> {
                     kept.insert(id);
                 }
                 Class::Elementwise if used_outside(id) => {
-                    let mut stored = kept.clone();
-                    stored.extend(self.home.keys().copied());
                     let (sources, steps) = self.sources(id, &kept);
-                    let again = sources
-                        .iter()
-                        .all(|source| stored.contains(source) || class(self.graph, *source) == Class::Leaf);
+                    let again = sources.iter().all(|source| {
+                        kept.contains(source)
+                            || self.home.contains_key(source)
+                            || class(self.graph, *source) == Class::Leaf
+                    });
                     let cheap = again && self.full(&sources, &dims) <= 1 && steps <= LONGEST_RECOMPUTATION;
                     let direct = self.graph[id].op.name() == "dropout" || self.outputs.contains(&id);
                     if direct || !cheap {

@@ -20,6 +20,7 @@ macro_rules! unroll {
 
 mod plan;
 mod portable;
+pub mod transform;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -44,9 +44,22 @@ fn no_example_is_forgotten() {
         .collect();
     let mut known: Vec<String> = zoo().into_iter().map(|(name, ..)| name.to_string()).collect();
     known.extend(SHARED.iter().map(|(name, _)| name.to_string()));
+    // Two models of which neither is meant more than the other.
+    known.push("depth".to_string());
     files.sort();
     known.sort();
     assert_eq!(files, known);
+}
+
+#[test]
+fn both_models_of_the_story_of_depth_compile() {
+    for model in ["residual", "plain"] {
+        let text = include_str!("../../../../lang-examples/depth.rnet");
+        let elaborated = with(text, &Options { model: Some(model.to_string()), ..options() });
+        assert!(elaborated.warnings.is_empty(), "{model}: {:?}", elaborated.warnings);
+        // The stem, and the stack of which the file speaks.
+        assert_eq!(elaborated.layers.iter().filter(|layer| layer.op == "conv2d").count(), 1 + 50, "{model}");
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn fill(
     let right = ((width as i64 - region.column + step - 1).div_euclid(step)).clamp(left, region.columns as i64);
     let never_outside = region.row.terms.is_empty()
         && region.row.constant >= 0
-        && region.row.constant + ((region.rows - 1) * region.row_step) as i64 <= height as i64 - 1;
+        && (height as i64) > region.row.constant + ((region.rows - 1) * region.row_step) as i64;
     let whole_rows =
         region.row_step == 1 && step == 1 && left == 0 && right == region.columns as i64 && region.columns == width;
     let map = |nest: &mut NestBuilder, row: Affine, at: Address, pixels: usize| {

@@ -58,7 +58,7 @@ impl Emitter<'_> {
         let tail = self.mul_add(q, square, r);
         let one = self.splat(1.0);
         let value = self.builder.ins().fadd(tail, one);
-        let n = self.to_integer(n);
+        let n = self.integer_of(n);
         let shift = self.builder.ins().iconst(types::I32, 1);
         let half = self.builder.ins().sshr(n, shift);
         let rest = self.builder.ins().isub(n, half);
@@ -68,7 +68,7 @@ impl Emitter<'_> {
     }
 
     /// Integers up to 2^22 in size, given as f32, as i32: adding 1.5 * 2^23 leaves them in the lowest bits. NaN gives something.
-    fn to_integer(&mut self, whole: Value) -> Value {
+    fn integer_of(&mut self, whole: Value) -> Value {
         let magic = self.splat(12_582_912.0);
         let sum = self.builder.ins().fadd(whole, magic);
         let (sum, magic) = (self.bits(sum), self.bits(magic));

@@ -15,6 +15,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use rnet_runtime::kernels::Gemm;
+use rnet_runtime::program::TransformShape;
 use std::collections::BTreeMap;
 
 /// Lanes of a vector, the widest that Cranelift knows.
@@ -56,7 +57,8 @@ pub fn emit(nest: &Nest, name: &str, isa: &dyn TargetIsa) -> Function {
     let pointer_flags = MemFlagsData::trusted().with_readonly().with_can_move();
     let bases =
         (0..nest.buffers).map(|k| builder.ins().load(types::I64, pointer_flags, buffers, k as i32 * 8)).collect();
-    let mut emitter = Emitter { builder, fma: has_fma(isa), bases, scratch, gemms, gemm, vars: BTreeMap::new() };
+    let mut emitter =
+        Emitter { builder, fma: has_fma(isa), bases, scratch, gemms, gemm, transform: None, vars: BTreeMap::new() };
     emitter.coordinates(&nest.grid, task);
     emitter.statements(&nest.body);
     emitter.builder.ins().return_(&[]);
@@ -71,6 +73,9 @@ fn has_fma(isa: &dyn TargetIsa) -> bool {
     let x86 = isa.triple().architecture.to_string().starts_with("x86_64");
     !x86 || isa.isa_flags().iter().any(|flag| flag.name == "has_fma" && flag.as_bool() == Some(true))
 }
+
+/// The body of a loop: from the offsets and the values that come in, the values that go on.
+type Body<'b> = dyn FnMut(&mut Emitter, &[Value], &[Value]) -> Vec<Value> + 'b;
 
 /// A place in memory: the constant part of its address stays apart, to become part of instructions.
 #[derive(Clone, Copy)]
@@ -88,6 +93,8 @@ struct Emitter<'a> {
     scratch: Value,
     gemms: Value,
     gemm: FuncRef,
+    /// Imported where it is first called.
+    transform: Option<FuncRef>,
     vars: BTreeMap<Var, Value>,
 }
 
@@ -115,6 +122,7 @@ impl Emitter<'_> {
                 Statement::If { value, low, high, then, otherwise } => self.branch(value, *low, *high, then, otherwise),
                 Statement::Fill { address, len, value } => self.fill(address, *len, *value),
                 Statement::Gemm { shape, a, b, c } => self.product(*shape, [a, b, c]),
+                Statement::Transform { shape, from, between, to } => self.transform(shape, [from, between, to]),
                 Statement::Map(map) => map::emit(self, map),
             }
         }
@@ -206,15 +214,35 @@ impl Emitter<'_> {
         self.builder.ins().call(self.gemm, &arguments);
     }
 
+    /// Calls the transform, which is symbol number 1.
+    fn transform(&mut self, shape: &TransformShape, operands: [&Address; 3]) {
+        let function = match self.transform {
+            Some(function) => function,
+            None => {
+                let mut signature = self.builder.func.signature.clone();
+                signature.params = vec![AbiParam::new(types::I64); 9];
+                let symbol = self.builder.func.declare_imported_user_function(UserExternalName::new(0, 1));
+                let signature = self.builder.import_signature(signature);
+                let name = ExternalName::user(symbol);
+                let data = ExtFuncData { name, signature, colocated: false, patchable: false };
+                *self.transform.insert(self.builder.import_function(data))
+            }
+        };
+        let TransformShape { transform, rows, columns, channels, width, apart } = *shape;
+        let mut arguments = vec![self.integer(transform as i64)];
+        for number in [rows, columns, channels, width, apart] {
+            arguments.push(self.integer(number as i64));
+        }
+        for operand in operands {
+            let pointer = self.address(operand);
+            arguments.push(self.flat(pointer));
+        }
+        self.builder.ins().call(function, &arguments);
+    }
+
     /// A loop of `trips` iterations, at least none. For each stride the body gets an offset that starts at 0 and grows by
     /// the stride; it also gets and returns values that are carried from one iteration to the next.
-    fn repeat(
-        &mut self,
-        trips: usize,
-        strides: &[i64],
-        carried: &[Value],
-        body: &mut dyn FnMut(&mut Self, &[Value], &[Value]) -> Vec<Value>,
-    ) -> Vec<Value> {
+    fn repeat(&mut self, trips: usize, strides: &[i64], carried: &[Value], body: &mut Body) -> Vec<Value> {
         let zero = self.integer(0);
         if trips <= 1 {
             return if trips == 0 { carried.to_vec() } else { body(self, &vec![zero; strides.len()], carried) };

@@ -8,7 +8,7 @@ use super::{Shape, divisor};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, Transform};
 
 /// Elements of the operand's and the products' values at points that a block aims at: together a sixth of a second-level cache
 /// of 1 MiB.
@@ -106,12 +106,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, p
                         outside: 0.0,
                     };
                     let mut body = tile::fill(nest, x, &first_image.plus(&i), &region, &tile);
-                    let plane = Plane { address: tile.clone(), columns: tile_width };
+                    let plane = Plane { address: tile.clone(), width: tile_width };
                     let first = i.times((block_rows * across) as i64);
-                    body.extend(transform::forward(
-                        nest,
-                        transform::operand,
-                        POINTS,
+                    body.push(transform::forward(
+                        Transform::Operand,
                         &plane,
                         [block_rows, across],
                         &between,
@@ -129,9 +127,9 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, p
                         Some(raw) => raw.clone(),
                         None => nest.value(anchor, image.times(rows as i64 * line).plus(&row.times(line))),
                     };
-                    let plane = Plane { address: address.clone(), columns: raw_columns };
+                    let plane = Plane { address: address.clone(), width: raw_columns };
                     let first = i.times((block_rows * across) as i64);
-                    let mut body = transform::backward(nest, &product, &first, [block_rows, across], &between, &plane);
+                    let mut body = vec![transform::backward(&product, &first, [block_rows, across], &between, &plane)];
                     let epilogue = |nest: &mut NestBuilder, row: Affine, from: Address, pixels: usize| {
                         let sweep = sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::default(), 1);
                         let mut map = MapBuilder::new(nest, pixels, outputs);

@@ -13,13 +13,11 @@ use super::window::Window;
 use crate::lower::nest::{Algorithm, Kernel};
 use transform::{POINTS, TAPS, TILE};
 
-/// A convolution as this family sees it: `outputs` channels at rows x columns from `depth` channels of a plane of height x width.
+/// A convolution as this family sees it: `outputs` channels at rows x columns from `depth` channels.
 /// The data gradient is the convolution of the incoming gradient with the weights turned round.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub images: usize,
-    pub height: usize,
-    pub width: usize,
     pub depth: usize,
     pub rows: usize,
     pub columns: usize,
@@ -30,15 +28,15 @@ pub struct Shape {
 impl Shape {
     /// Of the forward pass and the weight gradient.
     pub fn forward(window: &Window) -> Shape {
-        let Window { images, height, width, input, rows, columns, output, pad, .. } = *window;
-        Shape { images, height, width, depth: input, rows, columns, outputs: output, pad }
+        let Window { images, input, rows, columns, output, pad, .. } = *window;
+        Shape { images, depth: input, rows, columns, outputs: output, pad }
     }
 
     /// Of the data gradient. Only for windows that [`fits`] accepts.
     fn backward(window: &Window) -> Shape {
-        let Window { images, height, width, input, rows, columns, output, pad, .. } = *window;
+        let Window { images, height, width, input, output, pad, .. } = *window;
         let pad = pad.map(|pad| TAPS - 1 - pad);
-        Shape { images, height: rows, width: columns, depth: output, rows: height, columns: width, outputs: input, pad }
+        Shape { images, depth: output, rows: height, columns: width, outputs: input, pad }
     }
 
     /// Tiles down and across an image.
@@ -72,9 +70,9 @@ fn cost(shape: &Shape, weights: usize) -> (f64, f64) {
     let (pairs, channels) = ((shape.depth * shape.outputs) as f64, (shape.depth + shape.outputs) as f64);
     let points = (POINTS * POINTS) as f64;
     let direct = pixels * (TAPS * TAPS) as f64 * pairs / 16.0 / 0.8;
-    // Transforms of a pixel of a channel take about one cycle on either side, those of a weight at one point a half.
+    // Transforms of a pixel of a channel take about half a cycle on either side, those of a weight at one point a half.
     let transformed = tiles * points * pairs / 16.0 / 0.7
-        + tiles * (TILE * TILE) as f64 * channels
+        + tiles * (TILE * TILE) as f64 * channels / 2.0
         + weights as f64 * points * pairs / 2.0;
     (direct, transformed)
 }

@@ -1,24 +1,22 @@
-//! The transforms of F(4x4, 3x3): what is done to operands, weights and products along one axis, and the maps that do it along both.
-//!
-//! The interpolation points are 0, +-3/4, +-3/2 and infinity. Their powers are exact in f32, and with them the result is about
-//! five times as far from the exact one as that of direct convolution; with the usual 0, +-1, +-2 it is ten times.
+//! The transforms of F(4x4, 3x3). Those of activations are the runtime's (see its `kernels::transform`); those of weights, which
+//! are few, are maps.
 
 use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{MapBuilder, NestBuilder, further};
+use rnet_runtime::kernels::transform;
+use rnet_runtime::program::{Transform, TransformShape};
 
-/// Output pixels of a tile along an axis.
-pub const TILE: usize = 4;
-/// Points, and operand pixels under a tile, along an axis.
-pub const POINTS: usize = 6;
+pub use rnet_runtime::kernels::transform::{POINTS, TILE};
+
 /// Taps of the window along an axis.
 pub const TAPS: usize = 3;
 
-const NEAR: f64 = 0.75;
-const FAR: f64 = 1.5;
+const NEAR: f64 = transform::NEAR as f64;
+const FAR: f64 = transform::FAR as f64;
 
 /// A linear map along one axis.
-pub type Transform = fn(&mut Steps, &[Scalar]) -> Vec<Scalar>;
+type Axis = fn(&mut Steps, &[Scalar]) -> Vec<Scalar>;
 
 /// Arithmetic with constants.
 pub struct Steps<'e>(&'e mut ExpressionBuilder);
@@ -49,22 +47,6 @@ impl Steps<'_> {
     }
 }
 
-/// Six operand pixels to six points: the coefficients of the products over all points but one.
-pub fn operand(e: &mut Steps, d: &[Scalar]) -> Vec<Scalar> {
-    let (near, far) = (NEAR * NEAR, FAR * FAR);
-    let whole = |e: &mut Steps, at: usize| {
-        let upper = e.plus_scaled(-(near + far), d[at + 2], d[at + 4]);
-        e.plus_scaled(near * far, d[at], upper)
-    };
-    let pair = |e: &mut Steps, point: f64, other: f64| {
-        let (even, odd) = (e.plus_scaled(-other, d[2], d[4]), e.plus_scaled(-other, d[1], d[3]));
-        e.both(point, even, odd)
-    };
-    let (zero, infinity) = (whole(e, 0), whole(e, 1));
-    let ([a, b], [c, d]) = (pair(e, NEAR, far), pair(e, FAR, near));
-    vec![zero, a, b, c, d, infinity]
-}
-
 /// The denominators of Lagrange's interpolation at 0, +-3/4 and +-3/2.
 fn denominators() -> [f64; 3] {
     let (near, far) = (NEAR * NEAR, FAR * FAR);
@@ -81,35 +63,6 @@ pub fn weights(e: &mut Steps, g: &[Scalar]) -> Vec<Scalar> {
     };
     let (at_zero, [a, b], [c, d]) = (e.scaled(1.0 / zero, g[0]), pair(e, NEAR, near), pair(e, FAR, far));
     vec![at_zero, a, b, c, d, g[2]]
-}
-
-/// Products at six points to four output pixels.
-pub fn product(e: &mut Steps, m: &[Scalar]) -> Vec<Scalar> {
-    let (even_near, odd_near) = (e.sum(m[1], m[2]), e.difference(m[1], m[2]));
-    let (even_far, odd_far) = (e.sum(m[3], m[4]), e.difference(m[3], m[4]));
-    let both = |e: &mut Steps, power: i32, near: Scalar, far: Scalar| {
-        let far = e.scaled(FAR.powi(power), far);
-        e.plus_scaled(NEAR.powi(power), near, far)
-    };
-    let first = e.sum(even_near, even_far);
-    let cubes = e.plus_scaled(FAR.powi(3), odd_far, m[5]);
-    vec![
-        e.sum(m[0], first),
-        both(e, 1, odd_near, odd_far),
-        both(e, 2, even_near, even_far),
-        e.plus_scaled(NEAR.powi(3), odd_near, cubes),
-    ]
-}
-
-/// Gradients of four output pixels to six points: the adjoint of [`product`].
-pub fn gradient(e: &mut Steps, y: &[Scalar]) -> Vec<Scalar> {
-    let pair = |e: &mut Steps, point: f64| {
-        let square = point * point;
-        let (even, odd) = (e.plus_scaled(square, y[2], y[0]), e.plus_scaled(square, y[3], y[1]));
-        e.both(point, even, odd)
-    };
-    let ([a, b], [c, d]) = (pair(e, NEAR), pair(e, FAR));
-    vec![y[0], a, b, c, d, y[3]]
 }
 
 /// Sums at six points to three taps: the adjoint of [`weights`].
@@ -131,7 +84,7 @@ pub fn taps(e: &mut Steps, m: &[Scalar]) -> Vec<Scalar> {
 fn along(
     nest: &mut NestBuilder,
     [pixels, channels]: [usize; 2],
-    transform: Transform,
+    axis: Axis,
     count: usize,
     from: (Address, i64, i64),
     to: (Address, i64, i64),
@@ -141,7 +94,7 @@ fn along(
         further(address, &Affine::constant(apart * number as i64))
     };
     let values: Vec<Scalar> = (0..count).map(|number| map.plain(at(&from, number), from.2, 1)).collect();
-    let results = transform(&mut Steps(&mut map.expression), &values);
+    let results = axis(&mut Steps(&mut map.expression), &values);
     for (number, result) in results.into_iter().enumerate() {
         map.store(result, at(&to, number), to.2, 1);
     }
@@ -180,67 +133,40 @@ impl Spectrum {
 /// A plane of pixels in memory, channels innermost.
 pub struct Plane {
     pub address: Address,
-    /// Columns in a row.
-    pub columns: usize,
+    /// Pixels from one row to the next.
+    pub width: usize,
 }
 
-/// Pixels to points: `rows` x `columns` tiles, `count` pixels high and wide and [`TILE`] pixels apart, become tiles of the spectrum
-/// from `first` on. `between` is scratch for [`POINTS`] rows of the plane.
-#[allow(clippy::too_many_arguments)]
+/// Pixels to points: `rows` x `columns` tiles of the plane become tiles of the spectrum from `first` on; `between` is scratch.
 pub fn forward(
-    nest: &mut NestBuilder,
     transform: Transform,
-    count: usize,
     plane: &Plane,
     [rows, columns]: [usize; 2],
     between: &Address,
     spectrum: &Spectrum,
     first: &Affine,
-) -> Vec<Statement> {
-    let channels = spectrum.channels;
-    let row = (plane.columns * channels) as i64;
-    nest.each(rows, |nest, y| {
-        let from = further(&plane.address, &y.times(TILE as i64 * row));
-        let channel = channels as i64;
-        let pixels = [plane.columns, channels];
-        let mut body = along(nest, pixels, transform, count, (from, row, channel), (between.clone(), row, channel));
-        body.extend(nest.each(POINTS, |nest, i| {
-            let from = further(between, &i.times(row));
-            let to = spectrum.at(&i.times(POINTS as i64), &first.plus(&y.times(columns as i64)));
-            let from = (from, channel, TILE as i64 * channel);
-            along(nest, [columns, channels], transform, count, from, (to, spectrum.apart, channel))
-        }));
-        body
-    })
+) -> Statement {
+    let shape = shape(transform, [rows, columns], spectrum, plane);
+    let to = spectrum.at(&Affine::default(), first);
+    Statement::Transform { shape, from: plane.address.clone(), between: between.clone(), to }
 }
 
-/// Points to pixels, the way back: tiles of products become [`TILE`] x [`TILE`] pixels each. `between` is scratch for
-/// [`TILE`] * [`POINTS`] * `columns` pixels.
+/// Points to pixels, the way back.
 pub fn backward(
-    nest: &mut NestBuilder,
     spectrum: &Spectrum,
     first: &Affine,
     [rows, columns]: [usize; 2],
     between: &Address,
     plane: &Plane,
-) -> Vec<Statement> {
-    let channels = spectrum.channels;
-    let channel = channels as i64;
-    let (strip, row) = (columns as i64 * channel, plane.columns as i64 * channel);
-    nest.each(rows, |nest, y| {
-        let tile = first.plus(&y.times(columns as i64));
-        let mut body = nest.each(POINTS, |nest, j| {
-            let from = (spectrum.at(&j, &tile), POINTS as i64 * spectrum.apart, channel);
-            let to = (further(between, &j.times(strip)), POINTS as i64 * strip, channel);
-            along(nest, [columns, channels], product, POINTS, from, to)
-        });
-        body.extend(nest.each(TILE, |nest, i| {
-            let from = (further(between, &i.times(POINTS as i64 * strip)), strip, channel);
-            let to = further(&plane.address, &y.times(TILE as i64).plus(&i).times(row));
-            along(nest, [columns, channels], product, POINTS, from, (to, channel, TILE as i64 * channel))
-        }));
-        body
-    })
+) -> Statement {
+    let shape = shape(Transform::Product, [rows, columns], spectrum, plane);
+    let from = spectrum.at(&Affine::default(), first);
+    Statement::Transform { shape, from, between: between.clone(), to: plane.address.clone() }
+}
+
+fn shape(transform: Transform, [rows, columns]: [usize; 2], spectrum: &Spectrum, plane: &Plane) -> TransformShape {
+    let Spectrum { channels, apart, .. } = *spectrum;
+    TransformShape { transform, rows, columns, channels, width: plane.width, apart: apart as usize }
 }
 
 /// Weights to points. A tap's `pixels` x `channels` weights lie as the strides say; results are contiguous.
@@ -252,19 +178,23 @@ pub fn weights_forward(
     base: &Address,
     apart: i64,
 ) -> Vec<Statement> {
-    let mut map = MapBuilder::new(nest, pixels, channels);
-    let taps: Vec<Vec<Scalar>> =
-        (0..TAPS).map(|j| (0..TAPS).map(|i| map.plain(tap(i, j), strides.0, strides.1)).collect()).collect();
-    let columns: Vec<Vec<Scalar>> =
-        taps.iter().map(|column| weights(&mut Steps(&mut map.expression), column)).collect();
+    // A row of points at a time: all 36 results at once would not find registers.
+    let mut body = Vec::new();
     for i in 0..POINTS {
-        let row: Vec<Scalar> = columns.iter().map(|column| column[i]).collect();
+        let mut map = MapBuilder::new(nest, pixels, channels);
+        let row: Vec<Scalar> = (0..TAPS)
+            .map(|j| {
+                let column: Vec<Scalar> = (0..TAPS).map(|i| map.plain(tap(i, j), strides.0, strides.1)).collect();
+                weights(&mut Steps(&mut map.expression), &column)[i]
+            })
+            .collect();
         for (j, value) in weights(&mut Steps(&mut map.expression), &row).into_iter().enumerate() {
             let to = further(base, &Affine::constant((i * POINTS + j) as i64 * apart));
             map.store(value, to, channels as i64, 1);
         }
+        body.extend(map.finish());
     }
-    map.finish()
+    body
 }
 
 /// Sums at points to the gradient of the taps, for `len` weights of each; `between` is scratch for [`TAPS`] * [`POINTS`] * `len`.

@@ -7,7 +7,7 @@ use super::{Shape, divisor};
 use crate::graph::NodeId;
 use crate::lower::loops::{Affine, Statement};
 use crate::lower::nest::{Kernel, NestBuilder, chunk, further};
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, Transform};
 
 /// Tiles that a partial result should be worth, so that bringing its sums back from the points is worth while.
 const LEAST_TILES: usize = 64;
@@ -78,30 +78,12 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
                     ..whole.clone()
                 };
                 let mut body = tile::fill(nest, x, &image, &whole, &tile);
-                let plane = Plane { address: tile.clone(), columns: tile_width };
+                let plane = Plane { address: tile.clone(), width: tile_width };
                 let extent = [block_rows, across];
-                body.extend(transform::forward(
-                    nest,
-                    transform::operand,
-                    POINTS,
-                    &plane,
-                    extent,
-                    &between,
-                    &operand,
-                    &first,
-                ));
+                body.push(transform::forward(Transform::Operand, &plane, extent, &between, &operand, &first));
                 body.extend(tile::fill(nest, dy, &image, &inner, &tile));
-                let plane = Plane { address: tile.clone(), columns: TILE * across };
-                body.extend(transform::forward(
-                    nest,
-                    transform::gradient,
-                    TILE,
-                    &plane,
-                    extent,
-                    &between,
-                    &gradient,
-                    &first,
-                ));
+                let plane = Plane { address: tile.clone(), width: TILE * across };
+                body.push(transform::forward(Transform::Gradient, &plane, extent, &between, &gradient, &first));
                 body
             });
             body.extend(nest.each(POINTS * POINTS, |nest, pair| {

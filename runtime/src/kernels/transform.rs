@@ -1,0 +1,412 @@
+//! The transforms of Winograd's F(4x4, 3x3) that go over whole activations: pixels to values at 6x6 points and back.
+//!
+//! The interpolation points are 0, +-3/4, +-3/2 and infinity. Their powers are exact in f32, and with them the result is about
+//! five times as far from the exact one as that of direct convolution; with the usual 0, +-1, +-2 it is ten times.
+
+use super::{Family, Isa};
+use crate::program::{Transform, TransformShape};
+
+/// The nearer pair of points.
+pub const NEAR: f32 = 0.75;
+/// The farther pair of points.
+pub const FAR: f32 = 1.5;
+/// Output pixels of a tile along an axis.
+pub const TILE: usize = 4;
+/// Points, and operand pixels under a tile, along an axis.
+pub const POINTS: usize = 6;
+
+/// Some floats that are worked on together.
+trait Vector: Copy {
+    const LANES: usize;
+
+    /// # Safety
+    /// `count` elements (at most `LANES`) must be readable, and the machine must have the vector's instructions.
+    unsafe fn load(from: *const f32, count: usize) -> Self;
+
+    /// # Safety
+    /// `count` elements (at most `LANES`) must be writable, and the machine must have the vector's instructions.
+    unsafe fn store(self, to: *mut f32, count: usize);
+
+    fn splat(value: f32) -> Self;
+
+    /// `self * a + b`
+    fn mul_add(self, a: Self, b: Self) -> Self;
+
+    fn plus(self, other: Self) -> Self;
+
+    fn minus(self, other: Self) -> Self;
+
+    fn times(self, other: Self) -> Self;
+}
+
+/// Plain Rust; fused where that is an instruction.
+#[derive(Clone, Copy)]
+struct Lanes<const FUSED: bool>([f32; 8]);
+
+impl<const FUSED: bool> Lanes<FUSED> {
+    #[inline(always)]
+    fn with(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        let mut result = self.0;
+        for (x, y) in result.iter_mut().zip(other.0) {
+            *x = f(*x, y);
+        }
+        Lanes(result)
+    }
+}
+
+impl<const FUSED: bool> Vector for Lanes<FUSED> {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32, count: usize) -> Self {
+        let mut lanes = [0.0; 8];
+        // SAFETY: the caller's promise; `lanes` has eight elements and is no part of what is read.
+        unsafe { lanes.as_mut_ptr().copy_from_nonoverlapping(from, count) };
+        Lanes(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, count: usize) {
+        // SAFETY: the caller's promise; a local value overlaps nothing.
+        unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), count) };
+    }
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Lanes([value; 8])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        let mut result = b.0;
+        for ((sum, x), y) in result.iter_mut().zip(self.0).zip(a.0) {
+            *sum = if FUSED { x.mul_add(y, *sum) } else { x * y + *sum };
+        }
+        Lanes(result)
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.with(other, |x, y| x + y)
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        self.with(other, |x, y| x - y)
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        self.with(other, |x, y| x * y)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use super::Vector;
+    use std::arch::x86_64::{
+        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+        _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    };
+
+    /// An AVX-512 register. Values of this type are made only inside `super::avx512`, which is chosen only where the machine has AVX-512 F.
+    #[derive(Clone, Copy)]
+    pub(super) struct Wide(__m512);
+
+    impl Vector for Wide {
+        const LANES: usize = 16;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32, count: usize) -> Self {
+            // SAFETY: the caller's promise; lanes from `count` on are neither read nor faulted on.
+            unsafe {
+                if count == 16 {
+                    Wide(_mm512_loadu_ps(from))
+                } else {
+                    Wide(_mm512_maskz_loadu_ps(((1u32 << count) - 1) as u16, from))
+                }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, count: usize) {
+            // SAFETY: as in `load`.
+            unsafe {
+                if count == 16 {
+                    _mm512_storeu_ps(to, self.0);
+                } else {
+                    _mm512_mask_storeu_ps(to, ((1u32 << count) - 1) as u16, self.0);
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            // SAFETY: the machine has AVX-512 F wherever a `Wide` is used; so in all that follow.
+            Wide(unsafe { _mm512_set1_ps(value) })
+        }
+
+        #[inline(always)]
+        fn mul_add(self, a: Self, b: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Wide(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
+        }
+
+        #[inline(always)]
+        fn plus(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Wide(unsafe { _mm512_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn minus(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Wide(unsafe { _mm512_sub_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn times(self, other: Self) -> Self {
+            // SAFETY: as in `splat`.
+            Wide(unsafe { _mm512_mul_ps(self.0, other.0) })
+        }
+    }
+}
+
+/// A linear map along one axis, of the first `FROM` values to the first `TO`.
+trait Axis {
+    const FROM: usize;
+    const TO: usize;
+    fn apply<V: Vector>(values: [V; POINTS]) -> [V; POINTS];
+}
+
+/// The values at a point and at its negative, from the even and the odd part.
+#[inline(always)]
+fn both<V: Vector>(point: f32, even: V, odd: V) -> [V; 2] {
+    [V::splat(point).mul_add(odd, even), V::splat(-point).mul_add(odd, even)]
+}
+
+/// Six operand pixels to six points: the coefficients of the products over all points but one.
+struct Operand;
+
+impl Axis for Operand {
+    const FROM: usize = POINTS;
+    const TO: usize = POINTS;
+
+    #[inline(always)]
+    fn apply<V: Vector>(d: [V; POINTS]) -> [V; POINTS] {
+        let (near, far) = (NEAR * NEAR, FAR * FAR);
+        let (sum, product) = (V::splat(-(near + far)), V::splat(near * far));
+        let zero = product.mul_add(d[0], sum.mul_add(d[2], d[4]));
+        let infinity = product.mul_add(d[1], sum.mul_add(d[3], d[5]));
+        let (near, far) = (V::splat(-near), V::splat(-far));
+        let [a, b] = both(NEAR, far.mul_add(d[2], d[4]), far.mul_add(d[1], d[3]));
+        let [c, d] = both(FAR, near.mul_add(d[2], d[4]), near.mul_add(d[1], d[3]));
+        [zero, a, b, c, d, infinity]
+    }
+}
+
+/// Gradients of four output pixels to six points: the adjoint of [`Product`].
+struct Gradient;
+
+impl Axis for Gradient {
+    const FROM: usize = TILE;
+    const TO: usize = POINTS;
+
+    #[inline(always)]
+    fn apply<V: Vector>(y: [V; POINTS]) -> [V; POINTS] {
+        let (near, far) = (V::splat(NEAR * NEAR), V::splat(FAR * FAR));
+        let [a, b] = both(NEAR, near.mul_add(y[2], y[0]), near.mul_add(y[3], y[1]));
+        let [c, d] = both(FAR, far.mul_add(y[2], y[0]), far.mul_add(y[3], y[1]));
+        [y[0], a, b, c, d, y[3]]
+    }
+}
+
+/// Products at six points to four output pixels.
+struct Product;
+
+impl Axis for Product {
+    const FROM: usize = POINTS;
+    const TO: usize = TILE;
+
+    #[inline(always)]
+    fn apply<V: Vector>(m: [V; POINTS]) -> [V; POINTS] {
+        let (even_near, odd_near) = (m[1].plus(m[2]), m[1].minus(m[2]));
+        let (even_far, odd_far) = (m[3].plus(m[4]), m[3].minus(m[4]));
+        let first = V::splat(NEAR).mul_add(odd_near, V::splat(FAR).times(odd_far));
+        let second = V::splat(NEAR * NEAR).mul_add(even_near, V::splat(FAR * FAR).times(even_far));
+        let cubes = V::splat(FAR * FAR * FAR).mul_add(odd_far, m[5]);
+        let third = V::splat(NEAR * NEAR * NEAR).mul_add(odd_near, cubes);
+        [m[0].plus(even_near.plus(even_far)), first, second, third, m[5], m[5]]
+    }
+}
+
+/// Applies a map to `A::FROM` runs of `len` elements, `from_apart` elements apart, and stores `A::TO` runs, `to_apart` apart.
+///
+/// # Safety
+/// The runs must be readable and writable, those written must not overlap those read, and the machine must have V.
+#[inline(always)]
+unsafe fn runs<V: Vector, A: Axis>(len: usize, from: *const f32, from_apart: usize, to: *mut f32, to_apart: usize) {
+    let mut at = 0;
+    while at < len {
+        let count = (len - at).min(V::LANES);
+        let mut values = [V::splat(0.0); POINTS];
+        // SAFETY: elements from `at` to `at + count` are in each run.
+        unsafe {
+            if count == V::LANES {
+                for (number, value) in values.iter_mut().enumerate().take(A::FROM) {
+                    *value = V::load(from.add(number * from_apart + at), V::LANES);
+                }
+                let results = A::apply(values);
+                for (number, result) in results.into_iter().enumerate().take(A::TO) {
+                    result.store(to.add(number * to_apart + at), V::LANES);
+                }
+            } else {
+                for (number, value) in values.iter_mut().enumerate().take(A::FROM) {
+                    *value = V::load(from.add(number * from_apart + at), count);
+                }
+                let results = A::apply(values);
+                for (number, result) in results.into_iter().enumerate().take(A::TO) {
+                    result.store(to.add(number * to_apart + at), count);
+                }
+            }
+        }
+        at += V::LANES;
+    }
+}
+
+/// Pixels to points.
+///
+/// # Safety
+/// As for [`TransformCode`], and the machine must have V.
+#[inline(always)]
+unsafe fn forward<V: Vector, A: Axis>(shape: &TransformShape, from: *const f32, between: *mut f32, to: *mut f32) {
+    let TransformShape { rows, columns, channels, width, apart, .. } = *shape;
+    let row = width * channels;
+    for y in 0..rows {
+        // SAFETY: the plane's rows from TILE * y on, rows of `between`, and the tiles of row y are what the shape names.
+        unsafe {
+            runs::<V, A>(row, from.add(TILE * y * row), row, between, row);
+            for i in 0..POINTS {
+                for x in 0..columns {
+                    let pixels = between.add(i * row + TILE * x * channels);
+                    let tile = to.add(i * POINTS * apart + (y * columns + x) * channels);
+                    runs::<V, A>(channels, pixels, channels, tile, apart);
+                }
+            }
+        }
+    }
+}
+
+/// Points to pixels.
+///
+/// # Safety
+/// As for [`TransformCode`], and the machine must have V.
+#[inline(always)]
+unsafe fn backward<V: Vector>(shape: &TransformShape, from: *const f32, between: *mut f32, to: *mut f32) {
+    let TransformShape { rows, columns, channels, width, apart, .. } = *shape;
+    let strip = columns * channels;
+    for y in 0..rows {
+        // SAFETY: the tiles of row y, TILE * POINTS strips of `between`, and the plane's rows from TILE * y on are what the
+        // shape names.
+        unsafe {
+            for j in 0..POINTS {
+                let tiles = from.add(j * apart + y * strip);
+                runs::<V, Product>(strip, tiles, POINTS * apart, between.add(j * strip), POINTS * strip);
+            }
+            for i in 0..TILE {
+                for x in 0..columns {
+                    let values = between.add(i * POINTS * strip + x * channels);
+                    let pixels = to.add(((TILE * y + i) * width + TILE * x) * channels);
+                    runs::<V, Product>(channels, values, strip, pixels, channels);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`TransformCode`], and the machine must have V.
+#[inline(always)]
+unsafe fn all<V: Vector>(shape: &TransformShape, from: *const f32, between: *mut f32, to: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match shape.transform {
+            Transform::Operand => forward::<V, Operand>(shape, from, between, to),
+            Transform::Gradient => forward::<V, Gradient>(shape, from, between, to),
+            Transform::Product => backward::<V>(shape, from, between, to),
+        }
+    }
+}
+
+/// The function that compiled kernels call, for one kind of vector.
+macro_rules! entry {
+    ($(#[$attribute:meta])* $name:ident, $vector:ty) => {
+        /// # Safety
+        /// As for [`TransformCode`], and the machine must have the vector's instructions.
+        $(#[$attribute])*
+        unsafe extern "C" fn $name(
+            transform: i64,
+            rows: usize,
+            columns: usize,
+            channels: usize,
+            width: usize,
+            apart: usize,
+            from: *const f32,
+            between: *mut f32,
+            to: *mut f32,
+        ) {
+            let transform = match transform {
+                0 => Transform::Operand,
+                1 => Transform::Gradient,
+                _ => Transform::Product,
+            };
+            let shape = TransformShape { transform, rows, columns, channels, width, apart };
+            // SAFETY: the caller's promise.
+            unsafe { all::<$vector>(&shape, from, between, to) }
+        }
+    };
+}
+
+entry!(portable, Lanes<{ cfg!(target_arch = "aarch64") }>);
+entry!(
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx,fma")]
+    fused,
+    Lanes<true>
+);
+entry!(
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    avx512,
+    wide::Wide
+);
+
+/// What compiled kernels call under the name `rnet_transform`: the fields of a [`TransformShape`], then the plane and the values at
+/// points, whichever is read first, with memory for [`TransformShape::between`] elements between them.
+///
+/// # Safety
+/// What the shape says is read must be readable, what it says is written writable, and these and `between` must not overlap.
+pub type TransformCode = unsafe extern "C" fn(
+    transform: i64,
+    rows: usize,
+    columns: usize,
+    channels: usize,
+    width: usize,
+    apart: usize,
+    from: *const f32,
+    between: *mut f32,
+    to: *mut f32,
+);
+
+/// The code for an instruction set.
+pub fn transform_code(isa: Isa) -> TransformCode {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) => avx512,
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx2(_) => fused,
+        #[cfg(target_arch = "x86_64")]
+        Family::Portable if is_x86_feature_detected!("avx") && is_x86_feature_detected!("fma") => fused,
+        Family::Portable => portable,
+    }
+}

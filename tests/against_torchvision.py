@@ -1,0 +1,84 @@
+"""Holds the networks of lang-examples against torchvision's, and prints the table of docs/zoo.md.
+
+    python tests/against_torchvision.py target/release/rnet [NAME ..]      (needs torch, torchvision and safetensors)
+
+Each network of torchvision's starts at random, is written under its own tensor names, and runs in training mode, without dropout, on
+two images of noise, in double precision; `rnet grad` reads the same file. The numbers are norms of differences over norms of answers: of the
+logits, and of the gradient of all parameters together; and the same for PyTorch in single precision, which takes other sides of ReLU and
+max pooling here and there just as well.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+import torchvision
+from safetensors.torch import load_file, save_file
+
+EXAMPLES = pathlib.Path(__file__).parent.parent / "lang-examples"
+
+# Our file, torchvision's constructor.
+NETWORKS = {
+    "alexnet": "alexnet",
+    "vgg11": "vgg11", "vgg11_bn": "vgg11_bn", "vgg13": "vgg13", "vgg13_bn": "vgg13_bn",
+    "vgg16": "vgg16", "vgg16_bn": "vgg16_bn", "vgg19": "vgg19", "vgg19_bn": "vgg19_bn",
+    "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50", "resnet101": "resnet101", "resnet152": "resnet152",
+    "resnext50": "resnext50_32x4d", "wide_resnet50_2": "wide_resnet50_2",
+    "densenet121": "densenet121", "squeezenet": "squeezenet1_1",
+}
+WITH_DROPOUT = ("alexnet", "vgg", "squeezenet")
+
+
+def hold(rnet, name, directory):
+    torch.manual_seed(1)
+    network = getattr(torchvision.models, NETWORKS[name])(weights=None).train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    weights, batch, out = (str(directory / f"{part}.safetensors") for part in ("weights", "batch", "out"))
+    tensors = {key: value.contiguous() for key, value in network.state_dict().items() if "num_batches" not in key}
+    save_file(tensors, weights)
+    image, label = torch.randn(2, 3, 224, 224), torch.tensor([3, 7])
+    save_file({"image": image, "label": label}, batch)
+    settings = ["--set", "model.drop=0.0"] if name.startswith(WITH_DROPOUT) else []
+    # The loss of the files is smoothed.
+    settings += ["--set", "train.loss=cross_entropy"]
+    subprocess.run([rnet, "grad", str(EXAMPLES / f"{name}.rnet"), "--weights", weights, "--batch", batch, "--out", out, *settings], check=True)
+    found = load_file(out)
+    gradient = {key[5:]: value for key, value in found.items() if key.startswith("grad.")}
+    single = answers(network, image, label)
+    logits, wanted = answers(network.double(), image.double(), label)
+    return apart([found["logits"]], [logits]), together(gradient, wanted), apart([single[0]], [logits]), together(single[1], wanted)
+
+
+def answers(network, image, label):
+    """The logits, and the gradient of every parameter. Running statistics move, which training mode does not look at."""
+    network.zero_grad()
+    logits = network(image)
+    torch.nn.functional.cross_entropy(logits, label).backward()
+    return logits.detach(), {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
+
+
+def together(found, wanted):
+    assert set(found) == set(wanted)
+    return apart([found[name] for name in wanted], list(wanted.values()))
+
+
+def apart(found, wanted):
+    """The norm of the difference over the norm of the answer, of several tensors as one."""
+    square = sum(float((a.double() - b).square().sum()) for a, b in zip(found, wanted))
+    return (square / sum(float(b.square().sum()) for b in wanted)) ** 0.5
+
+
+def main():
+    rnet, names = sys.argv[1], sys.argv[2:] or NETWORKS
+    print("| file | logits | gradient | PyTorch's logits | PyTorch's gradient |\n|---|---|---|---|---|")
+    for name in names:
+        with tempfile.TemporaryDirectory() as directory:
+            numbers = hold(rnet, name, pathlib.Path(directory))
+        print(f"| {name} |" + "".join(f" {number:.1e} |" for number in numbers), flush=True)
+
+
+if __name__ == "__main__":
+    main()
