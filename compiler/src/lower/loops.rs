@@ -115,16 +115,38 @@ pub enum Fold {
     Max,
 }
 
-/// What a [`Map`] leaves behind. A variant's sentence tells of its fields.
-#[allow(missing_docs)]
+/// What a [`Map`] leaves behind.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Stores the value for each (pixel, channel). `channel_stride` as in [`Load`] (not 0).
-    Store { value: Scalar, address: Address, pixel_stride: i64, channel_stride: i64 },
+    Store {
+        /// The step that is stored.
+        value: Scalar,
+        /// Address at pixel 0, channel 0.
+        address: Address,
+        /// Elements from one pixel to the next.
+        pixel_stride: i64,
+        /// Elements from one channel to the next.
+        channel_stride: i64,
+    },
     /// For each channel: `memory[address + c] = fold(memory[address + c], fold over pixels of value)`.
-    FoldPixels { value: Scalar, fold: Fold, address: Address },
+    FoldPixels {
+        /// The step that is folded.
+        value: Scalar,
+        /// Sum or maximum.
+        fold: Fold,
+        /// Where the fold of channel 0 lies; the other channels follow.
+        address: Address,
+    },
     /// `memory[address] = fold(memory[address], fold over pixels and channels of value)`. Lanes are folded in a fixed order.
-    FoldAll { value: Scalar, fold: Fold, address: Address },
+    FoldAll {
+        /// The step that is folded.
+        value: Scalar,
+        /// Sum or maximum.
+        fold: Fold,
+        /// Where the fold lies.
+        address: Address,
+    },
 }
 
 /// An elementwise computation over `pixels x channels`. Loads of one element happen before its stores, so a store
@@ -145,20 +167,64 @@ pub struct Map {
     pub effects: Vec<Effect>,
 }
 
-/// One statement of a nest. A variant's sentence tells of its fields.
-#[allow(missing_docs)]
+/// One statement of a nest.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Statement {
     /// `for var in 0..extent { body }`; stops early at the first iteration in which `limit.0 >= limit.1`.
-    For { var: Var, extent: usize, limit: Option<(Affine, i64)>, body: Vec<Statement> },
+    For {
+        /// Counts the iterations.
+        var: Var,
+        /// Number of iterations, if no limit stops them.
+        extent: usize,
+        /// A value, and the bound that it must stay below.
+        limit: Option<(Affine, i64)>,
+        /// One iteration.
+        body: Vec<Statement>,
+    },
     /// `if low <= value < high { then } else { otherwise }`
-    If { value: Affine, low: i64, high: i64, then: Vec<Statement>, otherwise: Vec<Statement> },
+    If {
+        /// What is tested.
+        value: Affine,
+        /// The least value that passes.
+        low: i64,
+        /// One above the greatest value that passes.
+        high: i64,
+        /// Runs when the value passes.
+        then: Vec<Statement>,
+        /// Runs when it does not.
+        otherwise: Vec<Statement>,
+    },
     /// Sets `len` contiguous elements to `value`.
-    Fill { address: Address, len: usize, value: f32 },
+    Fill {
+        /// The first element.
+        address: Address,
+        /// Number of elements.
+        len: usize,
+        /// What they become.
+        value: f32,
+    },
     /// `C = (accumulate ? C : 0) + sum over i of A_i B_i` by the micro-kernel; index into the nest's `gemms`.
-    Gemm { shape: usize, a: Address, b: Address, c: Address },
+    Gemm {
+        /// Index into the nest's `gemms`.
+        shape: usize,
+        /// The first element of A_0.
+        a: Address,
+        /// The first element of B_0.
+        b: Address,
+        /// The first element of C.
+        c: Address,
+    },
     /// Winograd's F(4x4, 3x3): a plane of pixels becomes values at points, or the other way round, by the runtime's transform.
-    Transform { shape: TransformShape, from: Address, between: Address, to: Address },
+    Transform {
+        /// Which way, and of what extents.
+        shape: TransformShape,
+        /// The first element of what is read.
+        from: Address,
+        /// The first element of what lies between the two halves.
+        between: Address,
+        /// The first element of what is written.
+        to: Address,
+    },
     /// An elementwise computation.
     Map(Map),
 }

@@ -5,8 +5,10 @@ pub mod cse;
 pub mod dead_code;
 pub mod decompose;
 pub mod differentiate;
+pub mod fold_batch_norm;
 pub mod fuse;
 pub mod optimizer;
+pub mod simplify;
 
 use crate::graph::{Graph, verify};
 
@@ -22,6 +24,12 @@ pub struct Pass {
 
 /// What every graph goes through, in order.
 pub const PIPELINE: &[Pass] = &[
+    Pass { name: "simplify", doc: "algebra that is exact to the bit", run: simplify::simplify },
+    Pass {
+        name: "fold_batch_norm",
+        doc: "batch norm by running statistics goes into the convolution's weights",
+        run: fold_batch_norm::fold_batch_norm,
+    },
     Pass {
         name: "decompose",
         doc: "composite ops become reductions, broadcasts and elementwise nodes",

@@ -1,0 +1,173 @@
+//! Whole graphs in native code against the f64 reference of the graph before all passes: a training step with its
+//! updates, and an evaluation whose batch norm is folded into weights.
+
+use rnet_compiler::compile;
+use rnet_compiler::graph::{Graph, OutputKind, eval, parse};
+use rnet_compiler::ops::leaf;
+use rnet_compiler::ops::samples::Random;
+use rnet_compiler::ops::tensor::Tensor;
+use rnet_compiler::passes::{differentiate, optimizer};
+use rnet_runtime::config::Sgd;
+use rnet_runtime::executable::Executable;
+use rnet_runtime::jit::host_isa;
+use rnet_runtime::kernels::Isa;
+use rnet_runtime::layout::to_physical;
+use rnet_runtime::program::{StateKind, Storage};
+use rnet_runtime::state::State;
+use rnet_runtime::workers::Workers;
+use std::collections::HashMap;
+
+const LEAVES: &str = r#"
+  %0 = input {dims=[4,3,8,8], element="f32", name="image"} : f32[4,3,8,8]
+  %1 = parameter {dims=[8,3,3,3], element="f32", name="conv1.weight", INIT} : f32[8,3,3,3]
+  %2 = parameter {dims=[8], element="f32", name="bn.weight", INIT} : f32[8]
+  %3 = parameter {dims=[8], element="f32", name="bn.bias", INIT} : f32[8]
+  %4 = statistic {dims=[8], element="f32", init_value=0.0, name="bn.running_mean"} : f32[8]
+  %5 = statistic {dims=[8], element="f32", init_value=1.0, name="bn.running_var"} : f32[8]
+  %6 = conv2d %0, %1 {dilation=[1,1], groups=1, pad=[1,1], stride=[1,1]} : f32[4,8,8,8]"#;
+
+/// Convolution, batch norm, ReLU, residual, pool, dense, loss; the statistics take a step of 0.1.
+const TRAINING: &str = r#"
+  %7 = input {dims=[4], element="i32", name="label"} : i32[4]
+  %8 = parameter {dims=[8,8,3,3], element="f32", name="conv2.weight", INIT} : f32[8,8,3,3]
+  %9 = parameter {dims=[5,8], element="f32", name="fc.weight", INIT} : f32[5,8]
+  %10 = batch_mean %6, %4 : f32[8]
+  %11 = batch_var %6, %4 : f32[8]
+  %12 = batch_norm %6, %10, %11, %2, %3 {eps=0.001} : f32[4,8,8,8]
+  %13 = relu %12 : f32[4,8,8,8]
+  %14 = conv2d %13, %8 {dilation=[1,1], groups=1, pad=[1,1], stride=[1,1]} : f32[4,8,8,8]
+  %15 = add %14, %13 : f32[4,8,8,8]
+  %16 = relu %15 : f32[4,8,8,8]
+  %17 = max_pool %16 {kernel=[2,2], pad=[0,0], stride=[2,2]} : f32[4,8,4,4]
+  %18 = global_avg_pool %17 : f32[4,8]
+  %19 = dense %18, %9 : f32[4,5]
+  %20 = cross_entropy %19, %7 {smoothing=0.1} : f32[]
+  %21 = scale %4 {by=0.9} : f32[8]
+  %22 = scale %10 {by=0.1} : f32[8]
+  %23 = add %21, %22 : f32[8]
+  result loss = %20
+  result logits = %19
+  update bn.running_mean = %23"#;
+
+const EVALUATION: &str = r#"
+  %7 = batch_norm %6, %4, %5, %2, %3 {eps=0.001} : f32[4,8,8,8]
+  %8 = relu %7 : f32[4,8,8,8]
+  result y = %8"#;
+
+fn graph(body: &str) -> Graph {
+    let text = format!("graph {{{LEAVES}{body}\n}}").replace("INIT", r#"init="constant", init_value=1.0"#);
+    parse(&text).unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+}
+
+/// Values for all leaves, as f32: variances positive, labels among five classes.
+fn values(graph: &Graph) -> HashMap<String, Tensor> {
+    let mut random = Random::new(11);
+    let leaves = graph.ids().into_iter().filter_map(|id| Some((leaf::key(&graph[id])?, graph[id].ty.dims.clone())));
+    leaves
+        .map(|(name, dims)| {
+            let value = Tensor::from_fn(&dims, |_| match name.as_str() {
+                "lr" => 0.5,
+                "label" => random.range(0, 4) as f64,
+                "bn.running_var" => f64::from(0.2 + random.unit() as f32),
+                _ => f64::from((random.unit() - 0.5) as f32),
+            });
+            (name, value)
+        })
+        .collect()
+}
+
+fn f32s(tensor: &Tensor) -> Vec<f32> {
+    tensor.data.iter().map(|&value| value as f32).collect()
+}
+
+/// Runs the compiled graph from these values under every instruction set, with 1 and 2 threads; asserts that results
+/// and updates agree with `expected`'s reference, and returns the largest relative difference.
+fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
+    let leaves = values(graph);
+    let expected = eval(expected, &leaves).expect("the reference evaluates");
+    let host = host_isa().expect("Cranelift knows this machine");
+    let program = compile::program(graph.clone(), &*host, &mut |_, _| ());
+    let mut largest = 0.0f64;
+    for isa in Isa::supported() {
+        let [one, two] = [1, 2].map(|threads| {
+            let mut executable = Executable::with_isa(program.clone(), isa).expect("the program links");
+            for buffer in &program.buffers {
+                let Storage::Input(name) = &buffer.storage else { continue };
+                let logical = f32s(&leaves[name]);
+                if name == "label" {
+                    let labels: Vec<i32> = logical.iter().map(|&label| label as i32).collect();
+                    to_physical(&buffer.dims, &buffer.layout, &labels, executable.input_i32(name));
+                } else {
+                    to_physical(&buffer.dims, &buffer.layout, &logical, executable.input_f32(name));
+                }
+            }
+            let mut state = State::new(&program.states, 0);
+            let tensors: Vec<(StateKind, String, String)> = state
+                .specs()
+                .iter()
+                .map(|spec| {
+                    let key = if spec.kind == StateKind::Velocity {
+                        leaf::velocity_key(&spec.name)
+                    } else {
+                        spec.name.clone()
+                    };
+                    (spec.kind, spec.name.clone(), key)
+                })
+                .collect();
+            for (kind, name, key) in &tensors {
+                assert!(state.set(*kind, name, &f32s(&leaves[key])), "`{name}` is state");
+            }
+            executable.run(&Workers::new(threads), &mut state);
+            let mut found: HashMap<String, Vec<f32>> = tensors
+                .into_iter()
+                .map(|(kind, name, key)| (key, state.get(kind, &name).expect("the tensor is state")))
+                .collect();
+            let results: Vec<String> = executable.outputs().map(str::to_string).collect();
+            found.extend(results.into_iter().map(|name| (name.clone(), executable.output_logical(&name))));
+            found
+        });
+        for (name, expected) in &expected {
+            let bits = |found: &HashMap<String, Vec<f32>>| found[name].iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&one), bits(&two), "{name}: 1 and 2 threads differ");
+            let pairs = one[name].iter().zip(&expected.data);
+            let difference: f64 = pairs.map(|(&a, &b)| (f64::from(a) - b).powi(2)).sum();
+            let difference = (difference / expected.data.iter().map(|x| x * x).sum::<f64>()).sqrt();
+            // `max` would drop a NaN.
+            largest = if difference.is_nan() { f64::INFINITY } else { largest.max(difference) };
+        }
+    }
+    largest
+}
+
+fn step(nesterov: bool) -> Graph {
+    let mut step = graph(TRAINING);
+    differentiate::differentiate(&mut step).expect("every op has a rule");
+    optimizer::optimizer(&mut step, &Sgd { lr: 0.5, momentum: 0.9, nesterov, weight_decay: 1e-3 });
+    step
+}
+
+#[test]
+fn a_training_step_agrees_with_its_reference() {
+    let plain = step(false);
+    let updates = plain.outputs.iter().filter(|output| output.kind == OutputKind::Update).count();
+    assert_eq!(updates, 11, "five parameters, their velocities and a statistic\n{plain}");
+    let difference = largest_difference(&plain, &plain);
+    assert!(difference < 1e-5, "results and updates differ by {difference:e}");
+    let other = largest_difference(&plain, &step(true));
+    assert!(other > 1e-3, "another optimizer's step differs by {other:e} alone");
+}
+
+#[test]
+fn folded_batch_norm_agrees_with_its_reference() {
+    let unfolded = graph(EVALUATION);
+    let host = host_isa().expect("Cranelift knows this machine");
+    let mut after = String::new();
+    compile::program(unfolded.clone(), &*host, &mut |stage, text| {
+        if stage == "fold_batch_norm" {
+            after = text();
+        }
+    });
+    assert!(after.contains("conv2d") && !after.contains("batch_norm"), "batch norm is left:\n{after}");
+    let difference = largest_difference(&unfolded, &unfolded);
+    assert!(difference < 1e-5, "the result differs by {difference:e}");
+}
