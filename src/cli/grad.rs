@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The weights, as `train` and `init` write them
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// A safetensors file with `image` (f32 [N,C,H,W]) and `label` (i64 [N])
+    /// A safetensors file with `image` (f32 N x C x H x W) and `label` (i64 N)
     #[arg(long, value_name = "FILE")]
     batch: PathBuf,
     /// The safetensors file to write: `loss`, `logits`, `grad.NAME`
