@@ -65,6 +65,11 @@ fn a_run_learns_and_leaves_what_it_should() {
         assert_eq!((evaluated["top1"].as_f64(), evaluated["loss"].as_f64()), (Some(top1), last["loss"].as_f64()));
         assert_eq!(evaluated["images"], 359);
     }
+    // What is legal and likely wrong is said before a run as well.
+    fs::write(directory.path().join("biased.rnet"), NET.replace("conv3x3(8)", "conv3x3(8, bias = true)"))
+        .expect("written");
+    let output = rnet(directory.path(), &["train", "biased.rnet", "--steps", "1"]);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("Warning"), "{output:?}");
     // The next run gets a directory of its own.
     succeeds(directory.path(), &["train", &example("digits.rnet"), "--steps", "1"]);
     assert!(directory.path().join("runs/digits-2/weights.safetensors").is_file());
@@ -164,6 +169,32 @@ fn a_killed_run_goes_on() {
     succeeds(directory.path(), &["train", "--resume", "killed"]);
     assert!(weights == fs::read(directory.path().join("killed/weights.safetensors")).expect("weights"));
     assert_eq!(timeless(&directory.path().join("whole")), timeless(&directory.path().join("killed")));
+}
+
+/// An interrupt ends a run after its step, with a checkpoint of that step and the words to go on.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_loses_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::write(directory.path().join("net.rnet"), NET).expect("the file can be written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rnet"));
+    command.current_dir(directory.path()).args(["train", "net.rnet", "--steps", "1000000", "--out", "run"]);
+    let child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("rnet runs");
+    let run = directory.path().join("run");
+    while !fs::read_to_string(run.join("metrics.jsonl")).is_ok_and(|text| text.lines().count() >= 2) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = child.wait_with_output().expect("the child ends");
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("the output is text");
+    let (before, rest) = said.split_once("stopped after step ").expect("the run says where it stopped");
+    assert!(rest.ends_with("; go on with: rnet train --resume run\n"), "{before}{rest}");
+    let step: u64 = rest.split(';').next().and_then(|step| step.parse().ok()).expect("a step");
+    assert!(run.join(format!("checkpoints/step-{step:012}.json")).is_file());
+    assert!(run.join("weights.safetensors").is_file());
 }
 
 #[test]

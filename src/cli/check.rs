@@ -12,7 +12,7 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let (_, outcome) = arguments.model.warned()?;
+    let (_, outcome) = arguments.model.warned(&[])?;
     let model = outcome?;
     graph::verify(&model.graph).map_err(Failure::new)?;
     print(&summary::table(&model.layers));

@@ -93,8 +93,12 @@ impl Arguments {
     }
 
     /// Parses and elaborates as far as the file is correct, and prints warnings to standard error.
-    pub fn warned(&self) -> Result<(Vec<elaborate::Layer>, Result<Elaborated, Failure>), Failure> {
-        let (sources, examined) = self.examine(Mode::Train, None, &[])?;
+    /// `settings` come after those of the command line's `--set`.
+    pub fn warned(
+        &self,
+        settings: &[(String, String)],
+    ) -> Result<(Vec<elaborate::Layer>, Result<Elaborated, Failure>), Failure> {
+        let (sources, examined) = self.examine(Mode::Train, None, settings)?;
         let outcome = match examined.outcome {
             Ok(elaborated) => {
                 let Failure(warnings) = rendered(&sources, &elaborated.warnings);

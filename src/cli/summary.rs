@@ -18,7 +18,7 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let (layers, outcome) = arguments.model.warned()?;
+    let (layers, outcome) = arguments.model.warned(&[])?;
     if arguments.json {
         print(&format!("{:#}\n", to_json(&layers)));
     } else if !layers.is_empty() {

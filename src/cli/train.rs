@@ -85,7 +85,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     };
     let settings = arguments.settings();
-    let model = file.elaborate_with(model::Mode::Train, None, &settings)?;
+    let (_, model) = file.warned(&settings)?;
+    let model = model?;
     let directory = arguments.data.clone().or_else(|| recipe.and_then(|recipe| recipe.data));
     let data = data::open(&model, directory.as_deref())?;
 
