@@ -2,7 +2,7 @@
 //! them, and where a resumed run starts to ask, change nothing.
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that scatters neighbouring counters.
-fn scatter(counter: u64) -> u64 {
+pub fn scatter(counter: u64) -> u64 {
     let mut x = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -6,6 +6,7 @@
 use crate::buffer::Buffer;
 use crate::layout::{to_logical, to_physical};
 use crate::program::{Init, StateKind, StateSpec};
+use crate::random::scatter;
 use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,14 +86,6 @@ impl State {
     pub(crate) fn identity(&self) -> u64 {
         self.identity
     }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that scatters neighbouring counters.
-fn scatter(counter: u64) -> u64 {
-    let mut x = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// The key of a tensor's random stream: FNV-1a of its name, mixed with the seed.
