@@ -60,17 +60,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let outputs = model::outputs(&gradients);
     let mut executable = batched(gradients, &given, &arguments.batch, &model)?;
     let mut written = Tensors::new();
-    {
-        // The step moves running statistics: it gets a state of its own.
-        let mut scratch = State::new(state.specs(), model.train.seed);
-        model::load(&mut scratch, &arguments.weights)?;
-        executable.run(&workers, &mut scratch);
-    }
+    executable.run(&workers, &mut state);
     for (name, dims) in outputs.into_iter().filter(|(name, _)| name != "correct") {
         let values = executable.output_logical(&name);
         written.insert(name, Tensor::real(&dims, values));
     }
     if let Some((steps, program)) = training {
+        // Computing gradients has moved the running statistics.
+        model::load(&mut state, &arguments.weights)?;
         let mut executable = batched(program, &given, &arguments.batch, &model)?;
         let mut losses = Vec::new();
         for step in 0..steps {

@@ -85,15 +85,21 @@ impl Op for BatchNorm {
     }
 }
 
-fn decompose(graph: &mut Graph, node: NodeId) -> NodeId {
-    let [x, mean, var, gamma, beta] = [0, 1, 2, 3, 4].map(|at| graph[node].operands[at]);
-    let eps = graph[node].attributes.float("eps");
-    let mut emit = Emitter::new(graph, node);
+/// What batch norm multiplies each channel by and then adds to it: `gamma r` and `beta - mean gamma r`, f32[C] each.
+pub fn scale_and_bias(emit: &mut Emitter, [mean, var, gamma, beta]: [NodeId; 4], eps: f64) -> (NodeId, NodeId) {
     let shifted = emit.offset(var, eps);
     let r = emit.rsqrt(shifted);
     let scale = emit.mul(gamma, r);
     let moved = emit.mul(mean, scale);
-    let bias = emit.sub(beta, moved);
+    (scale, emit.sub(beta, moved))
+}
+
+fn decompose(graph: &mut Graph, node: NodeId) -> NodeId {
+    let x = graph[node].operands[0];
+    let statistics = [1, 2, 3, 4].map(|at| graph[node].operands[at]);
+    let eps = graph[node].attributes.float("eps");
+    let mut emit = Emitter::new(graph, node);
+    let (scale, bias) = scale_and_bias(&mut emit, statistics, eps);
     let scale = emit.channel_broadcast(scale, x);
     let bias = emit.channel_broadcast(bias, x);
     let product = emit.mul(x, scale);

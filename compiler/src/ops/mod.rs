@@ -8,7 +8,7 @@ mod add;
 mod avg_pool;
 mod avg_pool_grad;
 mod batch_mean;
-mod batch_norm;
+pub mod batch_norm;
 mod batch_var;
 mod broadcast;
 mod check;

@@ -8,6 +8,7 @@
 //! on few images) normalising behind the convolution is the cheaper of the two, and the graph stays as it is.
 
 use crate::graph::{Graph, NodeId};
+use crate::ops::batch_norm::scale_and_bias;
 use crate::ops::emit::Emitter;
 
 /// Rewrites every `batch_norm` whose mean and variance are statistics and whose operand is a `conv2d` that nothing else
@@ -15,17 +16,13 @@ use crate::ops::emit::Emitter;
 pub fn fold_batch_norm(graph: &mut Graph) {
     for id in graph.topological() {
         let Some(conv) = foldable(graph, id) else { continue };
-        let [mean, var, gamma, beta] = [1, 2, 3, 4].map(|at| graph[id].operands[at]);
+        let statistics = [1, 2, 3, 4].map(|at| graph[id].operands[at]);
         let [x, weight] = [0, 1].map(|at| graph[conv].operands[at]);
         let (eps, op) = (graph[id].attributes.float("eps"), graph[conv].op);
         let geometry = graph[conv].attributes.clone();
 
         let mut emit = Emitter::new(graph, id);
-        let shifted = emit.offset(var, eps);
-        let r = emit.rsqrt(shifted);
-        let scale = emit.mul(gamma, r);
-        let moved = emit.mul(mean, scale);
-        let bias = emit.sub(beta, moved);
+        let (scale, bias) = scale_and_bias(&mut emit, statistics, eps);
         let dims = emit.dims(weight);
         let scale = emit.broadcast(scale, &[0], &dims);
         let weight = emit.mul(weight, scale);
