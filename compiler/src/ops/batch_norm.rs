@@ -85,7 +85,7 @@ impl Op for BatchNorm {
     }
 }
 
-/// What batch norm multiplies each channel by and then adds to it: `gamma r` and `beta - mean gamma r`, f32[C] each.
+/// What batch norm multiplies each channel by and then adds to it: `gamma r` and `beta - mean gamma r`, `f32[C]` each.
 pub fn scale_and_bias(emit: &mut Emitter, [mean, var, gamma, beta]: [NodeId; 4], eps: f64) -> (NodeId, NodeId) {
     let shifted = emit.offset(var, eps);
     let r = emit.rsqrt(shifted);
