@@ -2,7 +2,7 @@
 
 use crate::graph::Graph;
 use crate::lower::loops::Nest;
-use crate::lower::nest::Algorithm;
+use crate::lower::nest::Arithmetic;
 use crate::lower::{clif, plan};
 use crate::passes;
 use cranelift_codegen::Context;
@@ -28,16 +28,16 @@ pub type Observer<'o> = dyn FnMut(&str, &dyn Fn() -> String) + 'o;
 /// # Panics
 /// With the name of the pass, when a pass leaves a graph that does not verify: a mistake of the compiler.
 pub fn program(graph: Graph, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
-    program_with(graph, Algorithm::default(), isa, observe)
+    program_with(graph, Arithmetic::default(), isa, observe)
 }
 
-/// [`program`] with convolutions computed as `algorithm` says.
+/// [`program`] with products computed as `arithmetic` says.
 ///
 /// # Panics
 /// As [`program`].
-pub fn program_with(mut graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
+pub fn program_with(mut graph: Graph, arithmetic: Arithmetic, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
     passes::run(&mut graph, observe);
-    let plan = plan::plan(&graph, algorithm);
+    let plan = plan::plan(&graph, arithmetic);
     observe("plan", &|| plan.to_string());
 
     let mut nests: Vec<&Nest> = Vec::new();

@@ -203,7 +203,7 @@ fn minimal_filtering_agrees_with_the_reference() {
         }
         let expected = eval(&graph, &inputs).expect("the reference evaluates");
         let results = [Algorithm::Direct, Algorithm::Winograd].map(|algorithm| {
-            let program = compile::program_with(graph.clone(), algorithm, &*isa, &mut |_, _| ());
+            let program = compile::program_with(graph.clone(), algorithm.into(), &*isa, &mut |_, _| ());
             let (one, two) = (run(&program, &inputs, 1), run(&program, &inputs, 2));
             assert_eq!(one, two, "1 and 2 threads differ");
             one

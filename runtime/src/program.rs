@@ -1,6 +1,35 @@
 //! `Program`: the format that the compiler emits and the runtime runs.
 
 use cranelift_codegen::ir::Function;
+use serde::{Deserialize, Serialize};
+
+/// In what the operands of matrix products are rounded before they are multiplied. Sums are always in f32, and so is
+/// everything that is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// In bf16: an f32 with 8 instead of 24 significant bits.
+    Bf16,
+}
+
+impl Precision {
+    /// The names that [`Precision::named`] knows.
+    pub const NAMES: [&'static str; 2] = ["f32", "bf16"];
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Precision> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        Some([Precision::F32, Precision::Bf16][at])
+    }
+
+    /// Its name, as in a `.rnet` file.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
 
 /// The shape of one batch-reduce matrix product, `C[m, n] (+)= sum over i of A_i[m, k] B_i[k, n]`.
 ///
@@ -25,6 +54,8 @@ pub struct GemmShape {
     pub batch: Vec<(i64, i64)>,
     /// Whether the product is added to C rather than stored.
     pub accumulate: bool,
+    /// In what A and B, which are f32 in memory, are rounded.
+    pub precision: Precision,
 }
 
 /// Which transform of Winograd's F(4x4, 3x3): see `kernels::transform`.

@@ -17,6 +17,8 @@ pub struct Arguments {
     /// Images a step [default: the file's]
     #[arg(long)]
     batch: Option<usize>,
+    #[command(flatten)]
+    precision: model::PrecisionArgument,
     /// List the stages
     #[arg(long)]
     list: bool,
@@ -48,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         }
     };
     let file = arguments.model.required("rnet dump FILE --after STAGE")?;
-    model::walk(&file, arguments.mode, arguments.batch, &mut observe)?;
+    model::walk(&file, arguments.mode, arguments.batch, arguments.precision.setting().as_slice(), &mut observe)?;
     let text = found.ok_or_else(|| {
         Failure::new(format!("the stage `{}` is not part of a graph that evaluates", arguments.after))
     })?;

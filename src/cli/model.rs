@@ -4,9 +4,9 @@ use super::Failure;
 use rnet_compiler::compile::{self, Observer};
 use rnet_compiler::diagnostic::{Diagnostic, FileId, Sources};
 use rnet_compiler::elaborate::{self, Elaborated, Examined, Options};
-use rnet_compiler::lower::nest::Algorithm;
+use rnet_compiler::lower::nest::{Algorithm, Arithmetic};
 use rnet_compiler::{passes, syntax};
-use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::program::{Precision, Program, Storage};
 use rnet_runtime::state::State;
 use rnet_runtime::{jit, machine, tensors, weights};
 use std::io::{IsTerminal, Write};
@@ -185,18 +185,40 @@ pub fn stages() -> Vec<(&'static str, &'static str)> {
 }
 
 /// Goes through every stage, telling `observe` of each.
-pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &mut Observer) -> Result<(), Failure> {
+pub fn walk(
+    arguments: &Arguments,
+    mode: Mode,
+    batch: Option<usize>,
+    settings: &[(String, String)],
+    observe: &mut Observer,
+) -> Result<(), Failure> {
     let (_, ast) = parse(&arguments.file)?;
     observe("ast", &|| syntax::format::format(&ast));
-    let model = arguments.elaborate(mode, batch)?;
+    let model = arguments.elaborate_with(mode, batch, settings)?;
     observe("graph", &|| model.graph.to_string());
     program(&model, mode, observe)?;
     Ok(())
 }
 
-fn lower(graph: rnet_compiler::graph::Graph, algorithm: Algorithm, observe: &mut Observer) -> Result<Program, Failure> {
+fn lower(graph: rnet_compiler::graph::Graph, arithmetic: Arithmetic, observe: &mut Observer) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::program_with(graph, algorithm, &*isa, observe))
+    Ok(compile::program_with(graph, arithmetic, &*isa, observe))
+}
+
+/// `--precision`, which stands before what the file says.
+#[derive(clap::Args)]
+pub struct PrecisionArgument {
+    /// In what operands of convolutions and dense layers are rounded in training, f32 or bf16; sums, weights and statistics stay f32
+    /// [default: the file's]
+    #[arg(long, value_name = "PRECISION", value_parser = clap::builder::PossibleValuesParser::new(Precision::NAMES))]
+    precision: Option<String>,
+}
+
+impl PrecisionArgument {
+    /// What the flag changes in the file.
+    pub fn setting(&self) -> Option<(String, String)> {
+        Some(("train.precision".to_string(), self.precision.clone()?))
+    }
 }
 
 /// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else as the verb wants it.
@@ -227,17 +249,18 @@ pub fn program_by(
     observe: &mut Observer,
 ) -> Result<Program, Failure> {
     if mode == Mode::Eval {
-        return lower(model.graph.clone(), algorithm, observe);
+        return lower(model.graph.clone(), algorithm.into(), observe);
     }
     let mut graph = differentiated(model, observe)?;
     passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
     observe("optimizer", &|| graph.to_string());
-    lower(graph, algorithm, observe)
+    lower(graph, Arithmetic { algorithm, precision: model.train.precision }, observe)
 }
 
 /// Loss, logits and gradients.
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
-    lower(differentiated(model, &mut |_, _| ())?, algorithm, &mut |_, _| ())
+    let arithmetic = Arithmetic { algorithm, precision: model.train.precision };
+    lower(differentiated(model, &mut |_, _| ())?, arithmetic, &mut |_, _| ())
 }
 
 /// Fills the state from a file of weights.

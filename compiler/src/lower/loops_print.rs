@@ -189,8 +189,12 @@ impl Display for Nest {
         for (k, gemm) in self.gemms.iter().enumerate() {
             writeln!(
                 f,
-                "  gemm{k}: {}x{}x{} a [{}, {}] b [{}, 1] c [{}, 1] batch {:?}",
-                gemm.m, gemm.n, gemm.k, gemm.a_m, gemm.a_k, gemm.b_k, gemm.c_m, gemm.batch
+                "  gemm{k}: {} {}x{}x{} a [{}, {}] b [{}, 1] c [{}, 1] batch {:?}",
+                gemm.precision.name(),
+                gemm.m,
+                gemm.n,
+                gemm.k,
+                gemm.a_m, gemm.a_k, gemm.b_k, gemm.c_m, gemm.batch
             )?;
         }
         print_statements(f, self, &self.body, 2)?;

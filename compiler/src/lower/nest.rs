@@ -5,7 +5,7 @@ use super::layout::{Domain, Layout, default_layout, strides};
 use super::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
 use crate::graph::{ElementType, Graph, NodeId};
 use crate::ops::Lowering;
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, Precision};
 use std::collections::HashMap;
 
 /// What a buffer of a nest is.
@@ -42,6 +42,21 @@ impl Algorithm {
     }
 }
 
+/// How products are computed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Arithmetic {
+    /// Of 3x3 convolutions of stride 1.
+    pub algorithm: Algorithm,
+    /// Of the operands of all convolutions and dense layers.
+    pub precision: Precision,
+}
+
+impl From<Algorithm> for Arithmetic {
+    fn from(algorithm: Algorithm) -> Self {
+        Arithmetic { algorithm, precision: Precision::F32 }
+    }
+}
+
 /// The kernel that is being lowered.
 #[derive(Clone, Copy)]
 pub struct Kernel<'g> {
@@ -51,8 +66,8 @@ pub struct Kernel<'g> {
     pub layouts: &'g HashMap<NodeId, Layout>,
     /// Into how many partial results the values of earlier kernels are split.
     pub partials: &'g HashMap<NodeId, usize>,
-    /// How its convolution is computed.
-    pub algorithm: Algorithm,
+    /// How its products are computed.
+    pub arithmetic: Arithmetic,
     /// The kernel's number.
     pub number: u32,
     /// Its nodes, operands first.

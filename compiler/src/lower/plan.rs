@@ -7,7 +7,7 @@
 use super::anchors;
 use super::layout::{self, Layout, layouts};
 use super::loops::{Address, Affine, Load, Nest};
-use super::nest::{Algorithm, Buffer, Kernel, MapBuilder, NestBuilder};
+use super::nest::{Arithmetic, Buffer, Kernel, MapBuilder, NestBuilder};
 use crate::graph::{Graph, NodeId, OutputKind};
 use crate::ops::Lowering;
 use rnet_runtime::program::{BufferSpec, Init, StateKind, StateSpec, Storage};
@@ -60,11 +60,11 @@ struct Draft {
 }
 
 /// Plans a fused graph.
-pub fn plan(graph: &Graph, algorithm: Algorithm) -> Plan {
+pub fn plan(graph: &Graph, arithmetic: Arithmetic) -> Plan {
     let layouts = layouts(graph);
     let mut temporaries: Vec<usize> = Vec::new();
     let mut partials: HashMap<NodeId, usize> = HashMap::new();
-    let mut drafts = drafts(graph, algorithm, &layouts, &mut partials, &mut temporaries);
+    let mut drafts = drafts(graph, arithmetic, &layouts, &mut partials, &mut temporaries);
     let aliases = in_place(graph, &drafts);
     let copied = copies(graph, &layouts, &partials, &aliases, &mut drafts);
     let waves = waves(&drafts, &aliases);
@@ -101,7 +101,7 @@ pub fn plan(graph: &Graph, algorithm: Algorithm) -> Plan {
 /// Lowers every kernel, in order.
 fn drafts(
     graph: &Graph,
-    algorithm: Algorithm,
+    arithmetic: Arithmetic,
     layouts: &HashMap<NodeId, Layout>,
     partials: &mut HashMap<NodeId, usize>,
     temporaries: &mut Vec<usize>,
@@ -123,7 +123,7 @@ fn drafts(
             })
             .collect();
         assert!(!stored.is_empty(), "plan: kernel {number} stores nothing");
-        let kernel = Kernel { graph, layouts, partials, algorithm, number: *number, nodes, stored: &stored };
+        let kernel = Kernel { graph, layouts, partials, arithmetic, number: *number, nodes, stored: &stored };
         let named = anchors::anchor(&kernel).unwrap_or(stored[0]);
         let place = &graph[named].place;
         let label = format!("{} {}", graph[named].op.name(), place.path).trim().to_string();
@@ -171,8 +171,8 @@ fn copies(
             continue;
         }
         copied.insert(at);
-        let algorithm = Algorithm::default();
-        let kernel = Kernel { graph, layouts, partials, algorithm, number: u32::MAX, nodes: &[], stored: &[] };
+        let arithmetic = Arithmetic::default();
+        let kernel = Kernel { graph, layouts, partials, arithmetic, number: u32::MAX, nodes: &[], stored: &[] };
         let mut nest = NestBuilder::new(kernel, &[1]);
         let base = nest.buffer(Buffer::Output(at));
         let mut map = MapBuilder::new(&mut nest, 1, graph[id].ty.len());

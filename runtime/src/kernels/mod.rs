@@ -18,6 +18,7 @@ macro_rules! unroll {
     };
 }
 
+mod paired;
 mod plan;
 mod portable;
 pub mod transform;
@@ -27,7 +28,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-use crate::program::GemmShape;
+use crate::program::{GemmShape, Precision};
+use paired::{Packers, Paired};
 use plan::{Block, Panel};
 use std::fmt;
 
@@ -125,6 +127,31 @@ impl Isa {
             Family::Portable => portable::tiles(),
         }
     }
+
+    /// Whether products of that precision can be had.
+    pub fn supports(self, precision: Precision) -> bool {
+        precision == Precision::F32 || self.pairs().is_some()
+    }
+
+    /// For products of bf16: AVX-512 where the machine has AVX512_BF16, and plain Rust, which is slow and there to compare with.
+    fn pairs(self) -> Option<PairCode> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Family::Avx512(_) => avx512::pairs::Supported::detect().map(|supported| PairCode {
+                tiles: avx512::pairs::tiles(supported),
+                packers: avx512::pairs::packers(supported),
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Family::Avx2(_) => None,
+            Family::Portable => Some(PairCode { tiles: portable::pair_tiles(), packers: paired::PLAIN }),
+        }
+    }
+}
+
+/// What multiplies pairs of bf16.
+struct PairCode {
+    tiles: Tiles,
+    packers: Packers,
 }
 
 /// The tiles that an instruction set offers.
@@ -160,8 +187,15 @@ struct Job<'a> {
 }
 
 /// A batch-reduce matrix product, ready to run.
-#[repr(C)]
-pub struct Gemm {
+pub struct Gemm(Prepared);
+
+enum Prepared {
+    Floats(Floats),
+    Paired(Paired),
+}
+
+/// A product of floats.
+struct Floats {
     blocks: Box<[Block]>,
     panels: Box<[Panel]>,
     a_m: isize,
@@ -178,13 +212,17 @@ impl Gemm {
     /// Prepares a product for an instruction set.
     ///
     /// # Panics
-    /// When a stride of the shape does not fit the address space.
+    /// When a stride of the shape does not fit the address space, or the instruction set does not support its precision.
     pub fn new(shape: &GemmShape, isa: Isa) -> Gemm {
         let bytes = |elements: i64| {
             isize::try_from(elements).ok().and_then(|x| x.checked_mul(ELEMENT)).expect("a stride of the address space")
         };
+        if shape.precision == Precision::Bf16 {
+            let code = isa.pairs().unwrap_or_else(|| panic!("kernels: {} has no products of bf16", isa.name()));
+            return Gemm(Prepared::Paired(Paired::new(shape, &code, bytes)));
+        }
         let (panels, blocks) = plan::plan(shape, &isa.tiles(), bytes);
-        Gemm {
+        Gemm(Prepared::Floats(Floats {
             blocks,
             panels,
             a_m: bytes(shape.a_m),
@@ -192,7 +230,7 @@ impl Gemm {
             b_k: bytes(shape.b_k),
             c_m: bytes(shape.c_m),
             accumulate: shape.accumulate,
-        }
+        }))
     }
 
     /// Runs the product.
@@ -201,6 +239,20 @@ impl Gemm {
     /// With the shape that this was made from: every element of A and B that the sum names must be readable, every
     /// element of C readable and writable, C must not overlap A or B, and no other thread may write to A or B or touch C.
     pub unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &self.0 {
+                Prepared::Floats(product) => product.run(a, b, c),
+                Prepared::Paired(product) => product.run(a, b, c),
+            }
+        }
+    }
+}
+
+impl Floats {
+    /// # Safety
+    /// As for [`Gemm::run`].
+    unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
         for (index, block) in self.blocks.iter().enumerate() {
             for panel in &self.panels {
                 let job = Job {

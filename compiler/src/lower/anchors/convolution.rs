@@ -210,6 +210,7 @@ fn products(
                     c_m: output,
                     batch,
                     accumulate: false,
+                    precision: nest.kernel.arithmetic.precision,
                 };
                 let a = further(a, &r.times(source.row).plus(&g.times(depth as i64)));
                 let b = nest.value(w, column.clone());

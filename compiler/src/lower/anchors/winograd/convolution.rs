@@ -180,6 +180,7 @@ fn products(
             c_m: outputs as i64,
             batch: vec![(0, 0)],
             accumulate: false,
+            precision: nest.kernel.arithmetic.precision,
         };
         let b = Address { base, offset: pair.times(Spectrum::apart(depth * outputs) as i64) };
         let (a, c) = (operand.at(&pair, &Affine::default()), product.at(&pair, &Affine::default()));

@@ -97,6 +97,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
                     c_m: outputs as i64,
                     batch: vec![(0, 0)],
                     accumulate: true,
+                    precision: nest.kernel.arithmetic.precision,
                 };
                 let none = Affine::default();
                 let [a, b, c] = [&operand, &gradient, &sums].map(|spectrum| spectrum.at(&pair, &none));

@@ -3,7 +3,7 @@
 use super::interpreter::{Interpreter, Random, close, run_compiled};
 use crate::lower::expression::{Expression as E, Scalar};
 use crate::lower::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, Precision};
 
 /// A 3x3 convolution over rows with a halo, 5 -> 7 channels, then a bias, a maximum with 0 and the sum of each channel.
 /// Tasks are images and blocks of three of the eight rows, so the last block ends early.
@@ -23,6 +23,7 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
         c_m: outputs,
         batch: (0..3).map(|kernel_row| (kernel_row * pitch, kernel_row * 3 * inputs * outputs)).collect(),
         accumulate: false,
+        precision: Precision::F32,
     };
     let scratch = Address { base: Base::Scratch, offset: Affine::constant(16) };
     let address = |buffer, offset| Address { base: Base::Buffer(buffer), offset };
@@ -94,7 +95,7 @@ fn the_number_of_threads_changes_no_bit() {
 fn a_nest_prints_as_text() {
     let (nest, _) = convolution();
     let text = nest.to_string();
-    assert!(text.starts_with("nest [2, 3] buffers 5 scratch 64 {\n  gemm0: 6x7x15 a [5, 1] b [7, 1] c [7, 1]"), "{text}");
+    assert!(text.starts_with("nest [2, 3] buffers 5 scratch 64 {\n  gemm0: f32 6x7x15 a [5, 1] b [7, 1] c [7, 1]"), "{text}");
     assert!(text.contains("  for t2 < 3 while 3*t1 + t2 < 8 {\n    if 4 <= 3*t1 + t2 < 5 {\n"), "{text}");
     assert!(text.contains("      v1 = b2[0 + c]\n      v2 = v0 + v1\n"), "{text}");
 }
