@@ -21,6 +21,7 @@ fn direct(columns: usize, channels: usize) -> GemmShape {
         batch: (0..3).map(|row| (row * line, row * 3 * c * c)).collect(),
         accumulate: false,
         precision: Precision::F32,
+        paired: false,
     }
 }
 
@@ -39,13 +40,14 @@ fn weight_grad(columns: usize, channels: usize) -> GemmShape {
         batch: (0..rows).map(|row| (row * line, row * (columns * channels) as i64)).collect(),
         accumulate: true,
         precision: Precision::F32,
+        paired: false,
     }
 }
 
 /// A plain product, as Winograd's points and 1x1 windows have it.
 fn plain(m: usize, n: usize, k: usize) -> GemmShape {
     let (n_, k_) = (n as i64, k as i64);
-    GemmShape { m, n, k, a_m: k_, a_k: 1, b_k: n_, c_m: n_, batch: vec![(0, 0)], accumulate: false, precision: Precision::F32 }
+    GemmShape { m, n, k, a_m: k_, a_k: 1, b_k: n_, c_m: n_, batch: vec![(0, 0)], accumulate: false, precision: Precision::F32, paired: false }
 }
 
 /// GFLOP/s of a product: the best of a few tries of some milliseconds.

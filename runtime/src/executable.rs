@@ -2,7 +2,6 @@
 
 use crate::buffer::Buffer;
 use crate::jit::{Code, JitError, Linked};
-use crate::kernels::transform::transform_code;
 use crate::kernels::{Gemm, Isa, IsaError};
 use crate::layout::to_logical;
 use crate::program::{BufferSpec, Launch, Program, StateSpec, Storage};
@@ -121,7 +120,7 @@ impl Executable {
     /// a product.
     pub fn with_isa(program: Program, isa: Isa) -> Result<Executable, JitError> {
         check(&program);
-        let linked = Linked::new(&program.kernels, transform_code(isa))?;
+        let linked = Linked::new(&program.kernels, isa)?;
         let prepare = |shapes: &[_]| shapes.iter().map(|shape| Gemm::new(shape, isa)).collect();
         let own = program.buffers.iter().map(|buffer| match buffer.storage {
             Storage::Input(_) | Storage::Output(_) => Buffer::zeroed(buffer.len),

@@ -225,6 +225,18 @@ pub enum Statement {
         /// The first element of what is written.
         to: Address,
     },
+    /// Rounds `rows` rows of `len` floats to bf16, so that each element is a pair with the one below it; see
+    /// `rnet_runtime::kernels::PackCode`.
+    Pack {
+        /// Rows of floats; an odd one out gets zeros below it.
+        rows: usize,
+        /// Elements of a row.
+        len: usize,
+        /// The first float, and elements from one row to the next.
+        from: (Address, usize),
+        /// The first pair, and pairs from one row to the next.
+        to: (Address, usize),
+    },
     /// An elementwise computation.
     Map(Map),
 }

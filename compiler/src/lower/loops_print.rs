@@ -5,7 +5,7 @@
 
 use super::expression::Expression;
 use super::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
-use rnet_runtime::program::TransformShape;
+use rnet_runtime::program::{Pairing, TransformShape};
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Var {
@@ -170,13 +170,23 @@ fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], in
                 writeln!(f, "{:indent$}{c} {sign} gemm{shape} {a} {b}", "")?;
             }
             Statement::Transform { shape, from, between, to } => {
-                let TransformShape { transform, rows, columns, channels, width, apart } = shape;
+                let TransformShape { transform, rows, columns, channels, width, apart, pairing } = shape;
+                let paired = match pairing {
+                    Pairing::None => "",
+                    Pairing::Channels => ", bf16 in pairs of channels",
+                    Pairing::Tiles => ", bf16 in pairs of tiles",
+                };
                 writeln!(
                     f,
-                    "{:indent$}{to} = {transform:?} of {rows}x{columns} tiles, {channels} channels, width {width}, apart {apart} {from} by {between}",
+                    "{:indent$}{to} = {transform:?} of {rows}x{columns} tiles, {channels} channels, width {width}, apart {apart}{paired} {from} by {between}",
                     ""
                 )?;
             }
+            Statement::Pack { rows, len, from, to } => writeln!(
+                f,
+                "{:indent$}{} = {rows}x{len} as bf16 in pairs of rows, apart {} {} apart {}",
+                "", to.0, to.1, from.0, from.1
+            )?,
             Statement::Map(map) => map.print(f, indent)?,
         }
     }
@@ -189,8 +199,9 @@ impl Display for Nest {
         for (k, gemm) in self.gemms.iter().enumerate() {
             writeln!(
                 f,
-                "  gemm{k}: {} {}x{}x{} a [{}, {}] b [{}, 1] c [{}, 1] batch {:?}",
+                "  gemm{k}: {}{} {}x{}x{} a [{}, {}] b [{}, 1] c [{}, 1] batch {:?}",
                 gemm.precision.name(),
+                if gemm.paired { " pairs" } else { "" },
                 gemm.m,
                 gemm.n,
                 gemm.k,

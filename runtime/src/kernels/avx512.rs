@@ -134,7 +134,7 @@ unsafe fn row<const N: usize>(from: *const f32, mask: u16) -> [__m512; N] {
 
 /// Pairs of bf16, which AVX512_BF16 multiplies and adds up two at a time.
 pub(super) mod pairs {
-    use super::super::paired::Packers;
+    use super::super::rounded::Packers;
     use super::super::{Job, TileCode, Tiles};
     use super::{AHEAD, LANES, POINTERS, REACH, row};
     use std::arch::x86_64::{
@@ -143,7 +143,7 @@ pub(super) mod pairs {
         _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512,
     };
 
-    /// Proof that the machine has AVX-512 F, BW and BF16.
+    /// Proof that the machine has AVX-512 F, BW, VL and BF16.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub(in super::super) struct Supported(());
 
@@ -152,6 +152,7 @@ pub(super) mod pairs {
         pub(in super::super) fn detect() -> Option<Supported> {
             let has = std::arch::is_x86_feature_detected!("avx512f")
                 && std::arch::is_x86_feature_detected!("avx512bw")
+                && std::arch::is_x86_feature_detected!("avx512vl")
                 && std::arch::is_x86_feature_detected!("avx512bf16");
             has.then_some(Supported(()))
         }
@@ -214,7 +215,7 @@ pub(super) mod pairs {
     }
 
     /// Where the lanes of two rows of sixteen go, so that each pair is one of the first and one of the second row.
-    static INTERLEAVED: [u16; 32] = {
+    pub(in super::super) static INTERLEAVED: [u16; 32] = {
         let mut lanes = [0; 32];
         let mut lane = 0;
         while lane < 32 {
@@ -223,6 +224,22 @@ pub(super) mod pairs {
         }
         lanes
     };
+
+    /// See [`super::super::PackCode`].
+    ///
+    /// # Safety
+    /// As there, and the machine must have AVX-512 F, BW and BF16.
+    pub(in super::super) unsafe extern "C" fn pack(
+        rows: usize,
+        row_step: usize,
+        len: usize,
+        to_step: usize,
+        from: *const f32,
+        to: *mut f32,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { across(from, rows, 4 * row_step as isize, len, to.cast(), to_step) }
+    }
 
     /// See [`Packers::across`].
     ///

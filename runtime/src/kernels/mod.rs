@@ -18,9 +18,9 @@ macro_rules! unroll {
     };
 }
 
-mod paired;
 mod plan;
 mod portable;
+mod rounded;
 pub mod transform;
 
 #[cfg(target_arch = "x86_64")]
@@ -29,8 +29,8 @@ mod avx2;
 mod avx512;
 
 use crate::program::{GemmShape, Precision};
-use paired::{Packers, Paired};
 use plan::{Block, Panel};
+use rounded::{Packers, Rounded};
 use std::fmt;
 
 /// An instruction set that this machine has been found to support: having a value of this type is the proof.
@@ -143,7 +143,7 @@ impl Isa {
             }),
             #[cfg(target_arch = "x86_64")]
             Family::Avx2(_) => None,
-            Family::Portable => Some(PairCode { tiles: portable::pair_tiles(), packers: paired::PLAIN }),
+            Family::Portable => Some(PairCode { tiles: portable::pair_tiles(), packers: rounded::PLAIN }),
         }
     }
 }
@@ -190,12 +190,14 @@ struct Job<'a> {
 pub struct Gemm(Prepared);
 
 enum Prepared {
-    Floats(Floats),
-    Paired(Paired),
+    /// Of operands that are in memory as the tiles take them.
+    Plain(Plain),
+    /// Of floats that are rounded first.
+    Rounded(Rounded),
 }
 
-/// A product of floats.
-struct Floats {
+/// A product of operands that are in memory as the tiles take them: floats, or pairs of bf16.
+struct Plain {
     blocks: Box<[Block]>,
     panels: Box<[Panel]>,
     a_m: isize,
@@ -217,12 +219,18 @@ impl Gemm {
         let bytes = |elements: i64| {
             isize::try_from(elements).ok().and_then(|x| x.checked_mul(ELEMENT)).expect("a stride of the address space")
         };
-        if shape.precision == Precision::Bf16 {
-            let code = isa.pairs().unwrap_or_else(|| panic!("kernels: {} has no products of bf16", isa.name()));
-            return Gemm(Prepared::Paired(Paired::new(shape, &code, bytes)));
-        }
-        let (panels, blocks) = plan::plan(shape, &isa.tiles(), bytes);
-        Gemm(Prepared::Floats(Floats {
+        let tiles = match shape.precision {
+            Precision::F32 => isa.tiles(),
+            Precision::Bf16 => {
+                let code = isa.pairs().unwrap_or_else(|| panic!("kernels: {} has no products of bf16", isa.name()));
+                if !shape.paired {
+                    return Gemm(Prepared::Rounded(Rounded::new(shape, &code, bytes)));
+                }
+                code.tiles
+            }
+        };
+        let (panels, blocks) = plan::plan(shape, &tiles, bytes);
+        Gemm(Prepared::Plain(Plain {
             blocks,
             panels,
             a_m: bytes(shape.a_m),
@@ -242,14 +250,14 @@ impl Gemm {
         // SAFETY: the caller's promise.
         unsafe {
             match &self.0 {
-                Prepared::Floats(product) => product.run(a, b, c),
-                Prepared::Paired(product) => product.run(a, b, c),
+                Prepared::Plain(product) => product.run(a, b, c),
+                Prepared::Rounded(product) => product.run(a, b, c),
             }
         }
     }
 }
 
-impl Floats {
+impl Plain {
     /// # Safety
     /// As for [`Gemm::run`].
     unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
@@ -281,6 +289,23 @@ impl Floats {
                 }
             }
         }
+    }
+}
+
+/// What compiled kernels call under the name `rnet_pack`: of `rows` rows, `row_step` elements apart, `len` floats each become
+/// `rows / 2` rows of `len` pairs of bf16, `to_step` pairs apart, each of an element and the one below it.
+///
+/// # Safety
+/// Those elements must be readable, those pairs writable, and they must not overlap.
+pub type PackCode =
+    unsafe extern "C" fn(rows: usize, row_step: usize, len: usize, to_step: usize, from: *const f32, to: *mut f32);
+
+/// The code for an instruction set.
+pub fn pack_code(isa: Isa) -> PackCode {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) if isa.pairs().is_some() => avx512::pairs::pack,
+        _ => rounded::pack,
     }
 }
 

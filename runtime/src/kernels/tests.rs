@@ -1,6 +1,6 @@
 //! Every micro-kernel against plain sums in f64.
 
-use super::paired::round;
+use super::rounded::round;
 use super::{Gemm, Isa};
 use crate::program::{GemmShape, Precision};
 
@@ -56,6 +56,7 @@ fn shapes() -> Vec<GemmShape> {
         batch,
         accumulate,
         precision: Precision::F32,
+        paired: false,
     };
     let one = || vec![(0, 0)];
     vec![

@@ -3,8 +3,9 @@
 //! The interpolation points are 0, +-3/4, +-3/2 and infinity. Their powers are exact in f32, and with them the result is about
 //! five times as far from the exact one as that of direct convolution; with the usual 0, +-1, +-2 it is ten times.
 
+use super::rounded::round;
 use super::{Family, Isa};
-use crate::program::{Transform, TransformShape};
+use crate::program::{Pairing, Transform, TransformShape};
 
 /// The nearer pair of points.
 pub const NEAR: f32 = 0.75;
@@ -26,6 +27,18 @@ trait Vector: Copy {
     /// # Safety
     /// `count` elements (at most `LANES`) must be writable, and the machine must have the vector's instructions.
     unsafe fn store(self, to: *mut f32, count: usize);
+
+    /// Stores `count` elements rounded to bf16.
+    ///
+    /// # Safety
+    /// As for `store`.
+    unsafe fn store_rounded(self, to: *mut u16, count: usize);
+
+    /// Stores `count` pairs of an element of this vector and one of `second`, rounded to bf16.
+    ///
+    /// # Safety
+    /// As for `store`.
+    unsafe fn store_pairs(self, second: Self, to: *mut u32, count: usize);
 
     fn splat(value: f32) -> Self;
 
@@ -72,6 +85,22 @@ impl<const FUSED: bool> Vector for Lanes<FUSED> {
     }
 
     #[inline(always)]
+    unsafe fn store_rounded(self, to: *mut u16, count: usize) {
+        for (lane, &value) in self.0.iter().enumerate().take(count) {
+            // SAFETY: the caller's promise.
+            unsafe { *to.add(lane) = round(value) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pairs(self, second: Self, to: *mut u32, count: usize) {
+        for (lane, (&first, &second)) in self.0.iter().zip(&second.0).enumerate().take(count) {
+            // SAFETY: the caller's promise.
+            unsafe { *to.add(lane) = u32::from(round(first)) | u32::from(round(second)) << 16 };
+        }
+    }
+
+    #[inline(always)]
     fn splat(value: f32) -> Self {
         Lanes([value; 8])
     }
@@ -104,12 +133,15 @@ impl<const FUSED: bool> Vector for Lanes<FUSED> {
 #[cfg(target_arch = "x86_64")]
 mod wide {
     use super::Vector;
+    use crate::kernels::avx512::pairs::INTERLEAVED;
     use std::arch::x86_64::{
-        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+        __m512, _mm256_mask_storeu_epi16, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+        _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
     };
 
-    /// An AVX-512 register. Values of this type are made only inside `super::avx512`, which is chosen only where the machine has AVX-512 F.
+    /// An AVX-512 register. Values of this type are made only inside `super::avx512` and `super::avx512_pairs`, which are chosen only where
+    /// the machine has AVX-512 F. The latter, which alone pairs, also needs BW, VL and BF16.
     #[derive(Clone, Copy)]
     pub(super) struct Wide(__m512);
 
@@ -137,6 +169,27 @@ mod wide {
                 } else {
                     _mm512_mask_storeu_ps(to, ((1u32 << count) - 1) as u16, self.0);
                 }
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store_rounded(self, to: *mut u16, count: usize) {
+            // SAFETY: as in `load`; the machine has AVX512_BF16 wherever values are paired. Both 32 bytes and both 64 bytes below
+            // are plain bits.
+            unsafe {
+                let rounded = std::mem::transmute(_mm512_cvtneps_pbh(self.0));
+                _mm256_mask_storeu_epi16(to.cast(), ((1u32 << count) - 1) as u16, rounded);
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn store_pairs(self, second: Self, to: *mut u32, count: usize) {
+            // SAFETY: as in `store_rounded`; `INTERLEAVED` has 64 bytes.
+            unsafe {
+                let both = std::mem::transmute(_mm512_cvtne2ps_pbh(second.0, self.0));
+                let lanes = _mm512_loadu_si512(INTERLEAVED.as_ptr().cast());
+                let both = _mm512_permutexvar_epi16(lanes, both);
+                _mm512_mask_storeu_epi32(to.cast(), ((1u32 << count) - 1) as u16, both);
             }
         }
 
@@ -274,23 +327,92 @@ unsafe fn runs<V: Vector, A: Axis>(len: usize, from: *const f32, from_apart: usi
     }
 }
 
+/// Applies a map to six runs of `len` elements, `len` apart, and stores the results rounded, `to_apart` elements of four bytes apart.
+///
+/// # Safety
+/// As for `runs`.
+#[inline(always)]
+unsafe fn rounded_runs<V: Vector, A: Axis>(len: usize, from: *const f32, to: *mut f32, to_apart: usize) {
+    for at in (0..len).step_by(V::LANES) {
+        let count = (len - at).min(V::LANES);
+        // SAFETY: elements from `at` to `at + count` are in each run.
+        unsafe {
+            let results = A::apply(values::<V, A>(from.add(at), len, count));
+            for (number, result) in results.into_iter().enumerate().take(A::TO) {
+                result.store_rounded(to.add(number * to_apart).cast::<u16>().add(at), count);
+            }
+        }
+    }
+}
+
+/// Applies a map to six runs of `len` elements, `len` apart, and to six more `second` elements on, and stores pairs of the results
+/// rounded, `to_apart` pairs apart.
+///
+/// # Safety
+/// As for `runs`.
+#[inline(always)]
+unsafe fn paired_runs<V: Vector, A: Axis>(len: usize, from: *const f32, second: usize, to: *mut f32, to_apart: usize) {
+    for at in (0..len).step_by(V::LANES) {
+        let count = (len - at).min(V::LANES);
+        // SAFETY: elements from `at` to `at + count` are in each run.
+        unsafe {
+            let first = A::apply(values::<V, A>(from.add(at), len, count));
+            let second = A::apply(values::<V, A>(from.add(second + at), len, count));
+            for (number, (first, second)) in first.into_iter().zip(second).enumerate().take(A::TO) {
+                first.store_pairs(second, to.add(number * to_apart).cast::<u32>().add(at), count);
+            }
+        }
+    }
+}
+
+/// Loads `count` elements of each of a map's runs.
+///
+/// # Safety
+/// They must be readable, and the machine must have V.
+#[inline(always)]
+unsafe fn values<V: Vector, A: Axis>(from: *const f32, apart: usize, count: usize) -> [V; POINTS] {
+    let mut values = [V::splat(0.0); POINTS];
+    for (number, value) in values.iter_mut().enumerate().take(A::FROM) {
+        // SAFETY: the caller's promise.
+        *value = unsafe { V::load(from.add(number * apart), count) };
+    }
+    values
+}
+
 /// Pixels to points.
 ///
 /// # Safety
 /// As for [`TransformCode`], and the machine must have V.
 #[inline(always)]
 unsafe fn forward<V: Vector, A: Axis>(shape: &TransformShape, from: *const f32, between: *mut f32, to: *mut f32) {
-    let TransformShape { rows, columns, channels, width, apart, .. } = *shape;
+    let TransformShape { rows, columns, channels, width, apart, pairing, .. } = *shape;
     let row = width * channels;
     for y in 0..rows {
         // SAFETY: the plane's rows from TILE * y on, rows of `between`, and the tiles of row y are what the shape names.
         unsafe {
             runs::<V, A>(row, from.add(TILE * y * row), row, between, row);
             for i in 0..POINTS {
-                for x in 0..columns {
-                    let pixels = between.add(i * row + TILE * x * channels);
-                    let tile = to.add(i * POINTS * apart + (y * columns + x) * channels);
-                    runs::<V, A>(channels, pixels, channels, tile, apart);
+                let (from, to) = (between.add(i * row), to.add(i * POINTS * apart));
+                let pixels = |x: usize| from.add(TILE * x * channels);
+                match pairing {
+                    Pairing::None => {
+                        for x in 0..columns {
+                            let tile = to.add((y * columns + x) * channels);
+                            runs::<V, A>(channels, pixels(x), channels, tile, apart);
+                        }
+                    }
+                    Pairing::Channels => {
+                        for x in 0..columns {
+                            let tile = to.add((y * columns + x) * (channels / 2));
+                            rounded_runs::<V, A>(channels, pixels(x), tile, apart);
+                        }
+                    }
+                    Pairing::Tiles => {
+                        for x in (0..columns).step_by(2) {
+                            let tiles = to.add((y * columns + x) / 2 * channels);
+                            paired_runs::<V, A>(channels, pixels(x), TILE * channels, tiles, apart);
+                        }
+                    }
                 }
             }
         }
@@ -355,12 +477,17 @@ macro_rules! entry {
             between: *mut f32,
             to: *mut f32,
         ) {
-            let transform = match transform {
+            let pairing = match transform / 4 {
+                0 => Pairing::None,
+                1 => Pairing::Channels,
+                _ => Pairing::Tiles,
+            };
+            let transform = match transform % 4 {
                 0 => Transform::Operand,
                 1 => Transform::Gradient,
                 _ => Transform::Product,
             };
-            let shape = TransformShape { transform, rows, columns, channels, width, apart };
+            let shape = TransformShape { transform, rows, columns, channels, width, apart, pairing };
             // SAFETY: the caller's promise.
             unsafe { all::<$vector>(&shape, from, between, to) }
         }
@@ -381,7 +508,15 @@ entry!(
     wide::Wide
 );
 
-/// What compiled kernels call under the name `rnet_transform`: the fields of a [`TransformShape`], then the plane and the values at
+entry!(
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    avx512_pairs,
+    wide::Wide
+);
+
+/// What compiled kernels call under the name `rnet_transform`: the fields of a [`TransformShape`], of which `transform` is the number
+/// of the transform plus four times that of the pairing, then the plane and the values at
 /// points, whichever is read first, with memory for [`TransformShape::between`] elements between them.
 ///
 /// # Safety
@@ -401,6 +536,8 @@ pub type TransformCode = unsafe extern "C" fn(
 /// The code for an instruction set.
 pub fn transform_code(isa: Isa) -> TransformCode {
     match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) if super::avx512::pairs::Supported::detect().is_some() => avx512_pairs,
         #[cfg(target_arch = "x86_64")]
         Family::Avx512(_) => avx512,
         #[cfg(target_arch = "x86_64")]

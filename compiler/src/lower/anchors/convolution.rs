@@ -211,6 +211,7 @@ fn products(
                     batch,
                     accumulate: false,
                     precision: nest.kernel.arithmetic.precision,
+                    paired: false,
                 };
                 let a = further(a, &r.times(source.row).plus(&g.times(depth as i64)));
                 let b = nest.value(w, column.clone());

@@ -223,6 +223,7 @@ fn products(
                             batch,
                             accumulate: false,
                             precision: nest.kernel.arithmetic.precision,
+                            paired: false,
                         };
                         let a = further(a, &r.times(row_len).plus(&g.times(depth as i64)));
                         let b = Address { base, offset: o.plus(&g.times((depth * outputs) as i64)) };

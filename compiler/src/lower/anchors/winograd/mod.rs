@@ -11,7 +11,7 @@ pub use weight_grad::{lower as lower_weight_grad, partials};
 
 use super::window::Window;
 use crate::lower::nest::{Algorithm, Kernel};
-use rnet_runtime::program::Precision;
+use rnet_runtime::program::{Pairing, Precision};
 use transform::{POINTS, TAPS, TILE};
 
 /// A convolution as this family sees it: `outputs` channels at rows x columns from `depth` channels.
@@ -48,6 +48,23 @@ impl Shape {
     /// Whether tiles cover the result exactly.
     fn is_exact(&self) -> bool {
         self.rows.is_multiple_of(TILE) && self.columns.is_multiple_of(TILE)
+    }
+}
+
+/// How the forward pass and the data gradient pair the operand's values at points: along the sum, if they are bf16 and even in number.
+fn channel_pairs(kernel: &Kernel, shape: &Shape) -> Pairing {
+    match kernel.arithmetic.precision {
+        Precision::Bf16 if shape.depth.is_multiple_of(2) => Pairing::Channels,
+        _ => Pairing::None,
+    }
+}
+
+/// How the weight gradient, which sums over tiles, pairs those of both operands.
+fn tile_pairs(kernel: &Kernel, shape: &Shape) -> Pairing {
+    let even = [shape.depth, shape.outputs, shape.tiles()[1]].iter().all(|extent| extent.is_multiple_of(2));
+    match kernel.arithmetic.precision {
+        Precision::Bf16 if even => Pairing::Tiles,
+        _ => Pairing::None,
     }
 }
 

@@ -97,7 +97,7 @@ impl<'a> Interpreter<'a> {
                         *self.place(c, at) = sum as f32;
                     }
                 }
-                Statement::Transform { .. } => panic!("the interpreter knows no transforms"),
+                Statement::Transform { .. } | Statement::Pack { .. } => panic!("the interpreter knows no transforms"),
                 Statement::Map(map) => self.map(map),
             }
         }

@@ -24,6 +24,7 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
         batch: (0..3).map(|kernel_row| (kernel_row * pitch, kernel_row * 3 * inputs * outputs)).collect(),
         accumulate: false,
         precision: Precision::F32,
+        paired: false,
     };
     let scratch = Address { base: Base::Scratch, offset: Affine::constant(16) };
     let address = |buffer, offset| Address { base: Base::Buffer(buffer), offset };

@@ -33,7 +33,7 @@ const PART: usize = 64 << 10;
 const ROWS: usize = 32 << 10;
 
 /// A product of bf16 operands, ready to run.
-pub(super) struct Paired {
+pub(super) struct Rounded {
     parts: Box<[Part]>,
     strips: Box<[Strip]>,
     packers: Packers,
@@ -78,8 +78,8 @@ thread_local! {
     static MEMORY: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Paired {
-    pub(super) fn new(shape: &GemmShape, code: &PairCode, bytes: impl Fn(i64) -> isize) -> Paired {
+impl Rounded {
+    pub(super) fn new(shape: &GemmShape, code: &PairCode, bytes: impl Fn(i64) -> isize) -> Rounded {
         let by_columns = shape.a_m == 1 && shape.a_k != 1;
         let ranges = ranges(shape);
         let depth = ranges.iter().map(|(entries, _, k)| entries.len() * k.div_ceil(2)).max().unwrap_or(0).max(1);
@@ -109,7 +109,7 @@ impl Paired {
             let (packed, entries) = ((0..entries.len()).map(place).collect(), entries.iter().map(at).collect());
             Part { entries, k, steps, packed }
         };
-        Paired {
+        Rounded {
             parts: ranges.into_iter().map(|(entries, first, k)| part(entries, first, k)).collect(),
             strips,
             packers: code.packers,
@@ -252,6 +252,22 @@ pub(super) fn round(value: f32) -> u16 {
         return (bits >> 16) as u16 | 0x40;
     }
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
+}
+
+/// See [`super::PackCode`].
+///
+/// # Safety
+/// As there.
+pub(super) unsafe extern "C" fn pack(
+    rows: usize,
+    row_step: usize,
+    len: usize,
+    to_step: usize,
+    from: *const f32,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { (PLAIN.across)(from, rows, row_step as isize * ELEMENT, len, to.cast(), to_step) }
 }
 
 /// The packers in plain Rust.
