@@ -47,7 +47,19 @@ fn weight_grad(columns: usize, channels: usize) -> GemmShape {
 /// A plain product, as Winograd's points and 1x1 windows have it.
 fn plain(m: usize, n: usize, k: usize) -> GemmShape {
     let (n_, k_) = (n as i64, k as i64);
-    GemmShape { m, n, k, a_m: k_, a_k: 1, b_k: n_, c_m: n_, batch: vec![(0, 0)], accumulate: false, precision: Precision::F32, paired: false }
+    GemmShape {
+        m,
+        n,
+        k,
+        a_m: k_,
+        a_k: 1,
+        b_k: n_,
+        c_m: n_,
+        batch: vec![(0, 0)],
+        accumulate: false,
+        precision: Precision::F32,
+        paired: false,
+    }
 }
 
 /// GFLOP/s of a product: the best of a few tries of some milliseconds.

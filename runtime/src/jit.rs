@@ -1,7 +1,7 @@
 //! From CLIF to machine code in memory.
 
 use crate::kernels::transform::transform_code;
-use crate::kernels::{self, Gemm, Isa, pack_code};
+use crate::kernels::{self, Gemm, Isa, pack_code, round_code};
 use crate::program::Kernel;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -26,6 +26,9 @@ const TRANSFORM_SYMBOL: &str = "rnet_transform";
 
 /// The name under which kernels call what rounds in pairs: symbol number 2.
 const PACK_SYMBOL: &str = "rnet_pack";
+
+/// The name under which kernels call what rounds neighbours: symbol number 3.
+const ROUND_SYMBOL: &str = "rnet_round";
 
 /// Why kernels could not be compiled: a mistake of the compiler, or a machine that Cranelift does not support.
 #[derive(Debug)]
@@ -94,6 +97,7 @@ impl Linked {
         builder.symbol(GEMM_SYMBOL, kernels::rnet_gemm as *const u8);
         builder.symbol(TRANSFORM_SYMBOL, transform_code(micro_kernels) as *const u8);
         builder.symbol(PACK_SYMBOL, pack_code(micro_kernels) as *const u8);
+        builder.symbol(ROUND_SYMBOL, round_code(micro_kernels) as *const u8);
         let mut module = JITModule::new(builder);
         declare_imports(&mut module)?;
         // From here on `drop` frees the module's memory, whichever way this ends.
@@ -149,6 +153,9 @@ fn declare_imports(module: &mut JITModule) -> Result<(), JitError> {
     signature.params = vec![AbiParam::new(types::I64); 6];
     let pack = module.declare_function(PACK_SYMBOL, Linkage::Import, &signature).map_err(error)?;
     assert_eq!(pack.as_u32(), 2, "what rounds in pairs is the third symbol");
+    signature.params = vec![AbiParam::new(types::I64); 3];
+    let round = module.declare_function(ROUND_SYMBOL, Linkage::Import, &signature).map_err(error)?;
+    assert_eq!(round.as_u32(), 3, "what rounds neighbours is the fourth symbol");
     Ok(())
 }
 

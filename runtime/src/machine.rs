@@ -11,7 +11,8 @@ const CHAINS: usize = 12;
 fn multiply_adds(rounds: usize, precision: Precision) -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
-        if precision == Precision::Bf16 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
+        if precision == Precision::Bf16 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+        {
             // SAFETY: the CPU has AVX-512F and AVX512_BF16, which is all that the function asks for.
             unsafe { wide::avx512_pairs(rounds) };
             return 2 * 32 * (CHAINS * rounds) as u64;

@@ -116,7 +116,7 @@ impl TransformShape {
 /// `gemms` points to the prepared forms of `gemms`, `size_of::<kernels::Gemm>()` bytes apart. It calls the micro-kernel
 /// through the external symbol `rnet_gemm(gemm: *const Gemm, a: *const f32, b: *const f32, c: *mut f32)`, number 0, the
 /// transforms of Winograd's F(4x4, 3x3) through `rnet_transform`, number 1 (see `kernels::transform::TransformCode`), and rounding
-/// in pairs through `rnet_pack`, number 2 (see `kernels::PackCode`).
+/// in pairs through `rnet_pack`, number 2, and `rnet_round`, number 3 (see `kernels::PackCode` and `kernels::RoundCode`).
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// A name for profiles and symbol tables.

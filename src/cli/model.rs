@@ -200,7 +200,11 @@ pub fn walk(
     Ok(())
 }
 
-fn lower(graph: rnet_compiler::graph::Graph, arithmetic: Arithmetic, observe: &mut Observer) -> Result<Program, Failure> {
+fn lower(
+    graph: rnet_compiler::graph::Graph,
+    arithmetic: Arithmetic,
+    observe: &mut Observer,
+) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
     Ok(compile::program_with(graph, arithmetic, &*isa, observe))
 }

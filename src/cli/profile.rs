@@ -50,7 +50,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let total: u64 = times.iter().sum();
     let threads = bench.workers.count();
-    let (peak, bandwidth) = (machine::peak_gflops(threads, bench.model.train.precision), machine::bandwidth_gbs(threads));
+    let (peak, bandwidth) =
+        (machine::peak_gflops(threads, bench.model.train.precision), machine::bandwidth_gbs(threads));
     // Launches of one label and source line are one row.
     let mut rows: BTreeMap<(String, String), [u64; 4]> = BTreeMap::new();
     for (launch, &time) in bench.executable.launches().iter().zip(&times) {

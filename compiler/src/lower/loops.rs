@@ -225,6 +225,15 @@ pub enum Statement {
         /// The first element of what is written.
         to: Address,
     },
+    /// Rounds floats that follow each other to bf16, so that neighbours are pairs.
+    Round {
+        /// Number of floats, which is even.
+        len: usize,
+        /// The first float.
+        from: Address,
+        /// The first pair.
+        to: Address,
+    },
     /// Rounds `rows` rows of `len` floats to bf16, so that each element is a pair with the one below it; see
     /// `rnet_runtime::kernels::PackCode`.
     Pack {

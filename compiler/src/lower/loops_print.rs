@@ -182,6 +182,9 @@ fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], in
                     ""
                 )?;
             }
+            Statement::Round { len, from, to } => {
+                writeln!(f, "{:indent$}{to} = {len} as bf16 in pairs of neighbours {from}", "")?
+            }
             Statement::Pack { rows, len, from, to } => writeln!(
                 f,
                 "{:indent$}{} = {rows}x{len} as bf16 in pairs of rows, apart {} {} apart {}",
@@ -205,7 +208,11 @@ impl Display for Nest {
                 gemm.m,
                 gemm.n,
                 gemm.k,
-                gemm.a_m, gemm.a_k, gemm.b_k, gemm.c_m, gemm.batch
+                gemm.a_m,
+                gemm.a_k,
+                gemm.b_k,
+                gemm.c_m,
+                gemm.batch
             )?;
         }
         print_statements(f, self, &self.body, 2)?;

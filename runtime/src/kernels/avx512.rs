@@ -225,6 +225,15 @@ pub(super) mod pairs {
         lanes
     };
 
+    /// See [`super::super::RoundCode`].
+    ///
+    /// # Safety
+    /// As there, and the machine must have AVX-512 F, BW and BF16.
+    pub(in super::super) unsafe extern "C" fn round(len: usize, from: *const f32, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { along(from, 1, 0, len, to.cast(), 0) }
+    }
+
     /// See [`super::super::PackCode`].
     ///
     /// # Safety

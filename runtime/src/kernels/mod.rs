@@ -300,6 +300,21 @@ impl Plain {
 pub type PackCode =
     unsafe extern "C" fn(rows: usize, row_step: usize, len: usize, to_step: usize, from: *const f32, to: *mut f32);
 
+/// What compiled kernels call under the name `rnet_round`: `len` floats become half as many pairs of bf16, each of two neighbours.
+///
+/// # Safety
+/// Those elements must be readable, those pairs writable, and they must not overlap.
+pub type RoundCode = unsafe extern "C" fn(len: usize, from: *const f32, to: *mut f32);
+
+/// The code for an instruction set.
+pub fn round_code(isa: Isa) -> RoundCode {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) if isa.pairs().is_some() => avx512::pairs::round,
+        _ => rounded::round_neighbours,
+    }
+}
+
 /// The code for an instruction set.
 pub fn pack_code(isa: Isa) -> PackCode {
     match isa.0 {

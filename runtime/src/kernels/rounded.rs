@@ -100,7 +100,8 @@ impl Rounded {
             let pairs = k.div_ceil(2);
             // An odd number of cache lines to a row, so that rows do not compete for the same places.
             let pitch = if pairs < 16 { pairs } else { (pairs.div_ceil(16) | 1) * 16 };
-            let (steps, a_len) = if by_columns { ([1, highest], pairs * highest) } else { ([pitch, 1], highest * pitch) };
+            let (steps, a_len) =
+                if by_columns { ([1, highest], pairs * highest) } else { ([pitch, 1], highest * pitch) };
             let lens = [a_len, pairs * shape.n].map(|len| len.next_multiple_of(16));
             for (memory, len) in memory.iter_mut().zip(lens) {
                 *memory = (*memory).max(len * entries.len());
@@ -268,6 +269,15 @@ pub(super) unsafe extern "C" fn pack(
 ) {
     // SAFETY: the caller's promise.
     unsafe { (PLAIN.across)(from, rows, row_step as isize * ELEMENT, len, to.cast(), to_step) }
+}
+
+/// See [`super::RoundCode`].
+///
+/// # Safety
+/// As there.
+pub(super) unsafe extern "C" fn round_neighbours(len: usize, from: *const f32, to: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe { (PLAIN.along)(from, 1, 0, len, to.cast(), 0) }
 }
 
 /// The packers in plain Rust.

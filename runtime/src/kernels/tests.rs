@@ -86,9 +86,11 @@ fn difference(shape: &GemmShape, prepared: &GemmShape, isa: Isa) -> f64 {
     // SAFETY: the three reach as far as the shape says, and are memory of their own; `prepared` reaches no farther.
     unsafe { Gemm::new(prepared, isa).run(a.as_ptr(), b.as_ptr(), found.as_mut_ptr()) };
     let size = (shape.k * shape.batch.len()) as f64;
-    found.iter().zip(&expected).map(|(&x, &y)| (f64::from(x) - y).abs() / (size.sqrt() + y.abs())).fold(0.0, |a, b| {
-        if b.is_nan() { f64::INFINITY } else { f64::max(a, b) }
-    })
+    found
+        .iter()
+        .zip(&expected)
+        .map(|(&x, &y)| (f64::from(x) - y).abs() / (size.sqrt() + y.abs()))
+        .fold(0.0, |a, b| if b.is_nan() { f64::INFINITY } else { f64::max(a, b) })
 }
 
 #[test]

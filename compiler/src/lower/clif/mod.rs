@@ -49,7 +49,7 @@ pub fn emit(nest: &Nest, name: &str, isa: &dyn TargetIsa) -> Function {
     let bases =
         (0..nest.buffers).map(|k| builder.ins().load(types::I64, pointer_flags, buffers, k as i32 * 8)).collect();
     let mut emitter =
-        Emitter { builder, fma: has_fma(isa), bases, scratch, gemms, imported: [None; 3], vars: BTreeMap::new() };
+        Emitter { builder, fma: has_fma(isa), bases, scratch, gemms, imported: [None; 4], vars: BTreeMap::new() };
     emitter.coordinates(&nest.grid, task);
     emitter.statements(&nest.body);
     emitter.builder.ins().return_(&[]);
@@ -84,7 +84,7 @@ struct Emitter<'a> {
     scratch: Value,
     gemms: Value,
     /// The runtime's functions by number, imported where they are first called.
-    imported: [Option<FuncRef>; 3],
+    imported: [Option<FuncRef>; 4],
     vars: BTreeMap<Var, Value>,
 }
 
@@ -113,7 +113,10 @@ impl Emitter<'_> {
                 Statement::Fill { address, len, value } => self.fill(address, *len, *value),
                 Statement::Gemm { shape, a, b, c } => self.product(*shape, [a, b, c]),
                 Statement::Transform { shape, from, between, to } => self.transform(shape, [from, between, to]),
-                Statement::Pack { rows, len, from, to } => self.pack([*rows, from.1, *len, to.1], [&from.0, &to.0]),
+                Statement::Round { len, from, to } => self.call_with(3, &[*len], &[from, to]),
+                Statement::Pack { rows, len, from, to } => {
+                    self.call_with(2, &[*rows, from.1, *len, to.1], &[&from.0, &to.0])
+                }
                 Statement::Map(map) => map::emit(self, map),
             }
         }
@@ -209,10 +212,6 @@ impl Emitter<'_> {
         let TransformShape { transform, rows, columns, channels, width, apart, pairing } = *shape;
         let numbers = [transform as usize + 4 * pairing as usize, rows, columns, channels, width, apart];
         self.call_with(1, &numbers, &operands);
-    }
-
-    fn pack(&mut self, numbers: [usize; 4], operands: [&Address; 2]) {
-        self.call_with(2, &numbers, &operands);
     }
 
     /// Calls a function of the runtime with numbers and addresses.

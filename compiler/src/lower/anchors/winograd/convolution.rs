@@ -21,10 +21,12 @@ struct Cut {
 }
 
 impl Cut {
-    fn new(shape: &Shape) -> Cut {
+    fn new(shape: &Shape, pairing: Pairing) -> Cut {
         let [down, across] = shape.tiles();
         let task = tasks(shape.images, down, TILE * shape.columns * shape.outputs);
-        let wanted = (BLOCK / (POINTS * POINTS * (shape.depth + shape.outputs))).clamp(16, 64);
+        // Pairs take half the room.
+        let (block, most) = if pairing == Pairing::None { (BLOCK, 64) } else { (2 * BLOCK, 128) };
+        let wanted = (block / (POINTS * POINTS * (shape.depth + shape.outputs))).clamp(16, most);
         // Large weights at points are read anew for each block, from beyond the second-level cache.
         let wanted = if shape.depth * shape.outputs > 1 << 13 { wanted.max(32) } else { wanted };
         let rows = divisor(task.1, across, wanted);
@@ -87,7 +89,8 @@ pub fn pack<'g>(
 pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, packed: usize) -> Part<'g> {
     let Shape { images, depth, rows, columns, outputs, .. } = *shape;
     let [down, across] = shape.tiles();
-    let Cut { task: [task_images, task_rows], block: [block_images, block_rows] } = Cut::new(shape);
+    let Cut { task: [task_images, task_rows], block: [block_images, block_rows] } =
+        Cut::new(shape, channel_pairs(&kernel, shape));
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(task_images), down / task_rows]);
 
     let tiles = block_images * block_rows * across;

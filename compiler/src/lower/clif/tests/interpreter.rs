@@ -97,7 +97,9 @@ impl<'a> Interpreter<'a> {
                         *self.place(c, at) = sum as f32;
                     }
                 }
-                Statement::Transform { .. } | Statement::Pack { .. } => panic!("the interpreter knows no transforms"),
+                Statement::Transform { .. } | Statement::Round { .. } | Statement::Pack { .. } => {
+                    panic!("the interpreter knows no transforms")
+                }
                 Statement::Map(map) => self.map(map),
             }
         }
@@ -105,7 +107,8 @@ impl<'a> Interpreter<'a> {
 
     fn map(&mut self, map: &Map) {
         let mut folds: HashMap<(usize, usize), f64> = HashMap::new();
-        for (pixel, channel) in (0..map.pixels).flat_map(|pixel| (0..map.channels).map(move |channel| (pixel, channel))) {
+        for (pixel, channel) in (0..map.pixels).flat_map(|pixel| (0..map.channels).map(move |channel| (pixel, channel)))
+        {
             let values = self.element(map, pixel as i64, channel as i64);
             for (number, effect) in map.effects.iter().enumerate() {
                 match effect {
@@ -123,7 +126,8 @@ impl<'a> Interpreter<'a> {
             }
         }
         for ((number, channel), total) in folds {
-            let (Effect::FoldPixels { fold, address, .. } | Effect::FoldAll { fold, address, .. }) = &map.effects[number]
+            let (Effect::FoldPixels { fold, address, .. } | Effect::FoldAll { fold, address, .. }) =
+                &map.effects[number]
             else {
                 unreachable!()
             };
@@ -168,7 +172,13 @@ impl<'a> Interpreter<'a> {
                 E::Log(a) => v(a).ln(),
                 E::Greater(a, b) => flag(v(a) > v(b)),
                 E::Equal(a, b) => flag(v(a) == v(b)),
-                E::Select(a, b, c) => if v(a) != 0.0 { v(b) } else { v(c) },
+                E::Select(a, b, c) => {
+                    if v(a) != 0.0 {
+                        v(b)
+                    } else {
+                        v(c)
+                    }
+                }
                 E::Channel => channel as f64,
                 E::Uniform { seed, stream } => {
                     let counter = self.affine(&map.counter) + pixel * map.channels as i64 + channel;
@@ -183,7 +193,13 @@ impl<'a> Interpreter<'a> {
 }
 
 fn extreme(a: f64, b: f64, first: bool) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else if first { a } else { b }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if first {
+        a
+    } else {
+        b
+    }
 }
 
 fn combine(fold: Fold, a: f64, b: f64) -> f64 {
@@ -222,7 +238,8 @@ pub fn run_compiled(nest: &Nest, buffers: &[Vec<f32>], threads: usize) -> Vec<Ve
         flops: 0,
         bytes: 0,
     };
-    let program = Program { kernels: vec![kernel], launches: vec![launch], buffers: specs.collect(), ..Program::default() };
+    let program =
+        Program { kernels: vec![kernel], launches: vec![launch], buffers: specs.collect(), ..Program::default() };
     let mut executable = Executable::new(program).unwrap();
     for (k, buffer) in buffers.iter().enumerate() {
         executable.input_f32(&format!("b{k}")).copy_from_slice(buffer);

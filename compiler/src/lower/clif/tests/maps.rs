@@ -15,7 +15,16 @@ fn nest(map: Map, buffers: usize) -> Nest {
 /// How an operand may lie in memory.
 fn strides(random: &mut Random, pixels: usize, channels: usize) -> (i64, i64) {
     let (pixels, channels) = (pixels as i64, channels as i64);
-    random.pick(&[(channels, 1), (channels, 1), (channels + 3, 1), (0, 1), (0, 0), (1, 0), (1, pixels), (2 * channels, 2)])
+    random.pick(&[
+        (channels, 1),
+        (channels, 1),
+        (channels + 3, 1),
+        (0, 1),
+        (0, 0),
+        (1, 0),
+        (1, pixels),
+        (2 * channels, 2),
+    ])
 }
 
 /// A random map: loads in buffers 0.., stores and folds in buffers after them. Returns it with the lengths.
@@ -108,7 +117,8 @@ fn the_check_notices_a_wrong_nest() {
     let load = Load { address: at(0, 0), pixel_stride: 8, channel_stride: 1, integer: false, partials: (1, 0) };
     let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: 8, channel_stride: 1 };
     let steps = vec![E::Load(0), E::Neg(Scalar(0))];
-    let map = Map { pixels: 2, channels: 8, loads: vec![load], steps, counter: Affine::default(), effects: vec![store] };
+    let map =
+        Map { pixels: 2, channels: 8, loads: vec![load], steps, counter: Affine::default(), effects: vec![store] };
     let buffers = vec![vec![1.0; 16], vec![0.0; 16]];
     let mut other = map.clone();
     other.steps[1] = E::Abs(Scalar(0));
@@ -193,7 +203,8 @@ fn random_numbers_agree_to_the_bit() {
     for (pixels, channels, width) in [(3, 5, 5), (4, 16, 20), (1, 7, 7), (9, 1, 1)] {
         let seed = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 0, integer: true, partials: (1, 0) };
         let uniform_step = E::Uniform { seed: Scalar(0), stream: 3 };
-        let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: width as i64, channel_stride: 1 };
+        let store =
+            Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: width as i64, channel_stride: 1 };
         let map = Map {
             pixels,
             channels,

@@ -29,7 +29,8 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
     let scratch = Address { base: Base::Scratch, offset: Affine::constant(16) };
     let address = |buffer, offset| Address { base: Base::Buffer(buffer), offset };
     let result = Affine::var(image).times(height).plus(&position).times(width * outputs);
-    let load = |address, pixel_stride| Load { address, pixel_stride, channel_stride: 1, integer: false, partials: (1, 0) };
+    let load =
+        |address, pixel_stride| Load { address, pixel_stride, channel_stride: 1, integer: false, partials: (1, 0) };
     let map = Map {
         pixels: width as usize,
         channels: outputs as usize,
@@ -52,16 +53,18 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
         ],
     };
     let input = Affine::var(image).times(padded).plus(&position.times(pitch));
-    let product = Statement::Gemm {
-        shape: 0,
-        a: address(0, input),
-        b: address(1, Affine::default()),
-        c: scratch.clone(),
-    };
+    let product =
+        Statement::Gemm { shape: 0, a: address(0, input), b: address(1, Affine::default()), c: scratch.clone() };
     let cleared = Statement::Fill { address: scratch.clone(), len: (width * outputs) as usize, value: 1.0 };
     // The row 4 is left out, to have a condition.
-    let choice = Statement::If { value: position.clone(), low: 4, high: 5, then: vec![cleared], otherwise: vec![product] };
-    let rows = Statement::For { var: row, extent: 3, limit: Some((position, height)), body: vec![choice, Statement::Map(map)] };
+    let choice =
+        Statement::If { value: position.clone(), low: 4, high: 5, then: vec![cleared], otherwise: vec![product] };
+    let rows = Statement::For {
+        var: row,
+        extent: 3,
+        limit: Some((position, height)),
+        body: vec![choice, Statement::Map(map)],
+    };
     let nest = Nest { grid: vec![2, 3], buffers: 5, scratch: 64, gemms: vec![shape], body: vec![rows] };
     let mut random = Random(3);
     let lens = [images * padded, 9 * inputs * outputs, outputs, images * height * width * outputs, 6 * outputs];
@@ -96,7 +99,10 @@ fn the_number_of_threads_changes_no_bit() {
 fn a_nest_prints_as_text() {
     let (nest, _) = convolution();
     let text = nest.to_string();
-    assert!(text.starts_with("nest [2, 3] buffers 5 scratch 64 {\n  gemm0: f32 6x7x15 a [5, 1] b [7, 1] c [7, 1]"), "{text}");
+    assert!(
+        text.starts_with("nest [2, 3] buffers 5 scratch 64 {\n  gemm0: f32 6x7x15 a [5, 1] b [7, 1] c [7, 1]"),
+        "{text}"
+    );
     assert!(text.contains("  for t2 < 3 while 3*t1 + t2 < 8 {\n    if 4 <= 3*t1 + t2 < 5 {\n"), "{text}");
     assert!(text.contains("      v1 = b2[0 + c]\n      v2 = v0 + v1\n"), "{text}");
 }
