@@ -1,6 +1,6 @@
 //! Loop nests: the last printable stage before CLIF. One nest is one kernel, specialised to its shapes.
 //!
-//! All addresses count f32 elements (i32 is as wide). A nest's buffers are numbered locally, so nests of equal shape are
+//! All addresses count elements: f32 and i32 of four bytes, bf16 of two. A nest's buffers are numbered locally, so nests of equal shape are
 //! equal values and are compiled once; the launch says which real buffers they get.
 
 use super::expression::{Expression, Scalar};
@@ -91,6 +91,24 @@ pub struct Address {
     pub offset: Affine,
 }
 
+/// What an element of memory is. In a [`Map`] every value is f32.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Element {
+    /// As it is.
+    F32,
+    /// Converted to f32, except where it is a seed.
+    I32,
+    /// The upper half of an f32; what is stored is rounded to the nearest, ties to even.
+    Bf16,
+}
+
+impl Element {
+    /// Bytes of it.
+    pub fn bytes(self) -> i64 {
+        if self == Element::Bf16 { 2 } else { 4 }
+    }
+}
+
 /// A tensor operand of a [`Map`], read once for each (pixel, channel).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Load {
@@ -100,8 +118,8 @@ pub struct Load {
     pub pixel_stride: i64,
     /// Elements from one channel to the next: 1 vectorises, 0 is splat, others are gathered lane by lane.
     pub channel_stride: i64,
-    /// Whether the element is an i32. It is converted to f32, except where it is a seed.
-    pub integer: bool,
+    /// What is read.
+    pub element: Element,
     /// Summed over this many partial results, `stride` elements apart, in order; (1, 0) for plain loads.
     pub partials: (usize, i64),
 }
@@ -128,6 +146,8 @@ pub enum Effect {
         pixel_stride: i64,
         /// Elements from one channel to the next.
         channel_stride: i64,
+        /// What is stored: f32 or bf16.
+        element: Element,
     },
     /// For each channel: `memory[address + c] = fold(memory[address + c], fold over pixels of value)`.
     FoldPixels {

@@ -4,7 +4,7 @@
 //! the channel of a map.
 
 use super::expression::Expression;
-use super::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
+use super::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement, Var};
 use rnet_runtime::program::{Pairing, TransformShape};
 use std::fmt::{Display, Formatter, Result};
 
@@ -77,7 +77,11 @@ impl Display for Load {
             write!(f, "sum {count} by {stride} of ")?;
         }
         moving(f, &self.address, self.pixel_stride, self.channel_stride)?;
-        if self.integer { write!(f, " as i32") } else { Ok(()) }
+        match self.element {
+            Element::F32 => Ok(()),
+            Element::I32 => write!(f, " as i32"),
+            Element::Bf16 => write!(f, " as bf16"),
+        }
     }
 }
 
@@ -126,7 +130,10 @@ impl Map {
         for effect in &self.effects {
             write!(f, "{:indent$}  ", "")?;
             match effect {
-                Effect::Store { value, address, pixel_stride, channel_stride } => {
+                Effect::Store { value, address, pixel_stride, channel_stride, element } => {
+                    if *element == Element::Bf16 {
+                        write!(f, "bf16 ")?;
+                    }
                     moving(f, address, *pixel_stride, *channel_stride)?;
                     writeln!(f, " = v{}", value.0)?;
                 }

@@ -108,7 +108,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     let tile_rows = if sampled { cut.rows } else { window.tile_rows(cut.rows) };
     let tile = (!direct).then(|| nest.scratch(tile_rows * tile_width * input));
     let rounded = (unit == 2).then(|| nest.scratch(tile_rows * tile_width * input / 2));
-    let store_raw = kernel.stored.contains(&anchor);
+    let store_raw = kernel.stores_raw(anchor);
     let raw = (!store_raw).then(|| nest.scratch(cut.block * columns * output));
     let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 

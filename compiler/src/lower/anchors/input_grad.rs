@@ -112,7 +112,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(cut.images), height / cut.rows]);
     let tile = (!direct).then(|| nest.scratch(tile_rows * tile_width * output));
     let rounded = (unit == 2).then(|| nest.scratch(tile_rows * tile_width * output / 2));
-    let store_raw = kernel.stored.contains(&anchor);
+    let store_raw = kernel.stores_raw(anchor);
     let raw = (!store_raw).then(|| nest.scratch(cut.block * width * input));
     let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 

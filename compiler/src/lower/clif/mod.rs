@@ -304,23 +304,33 @@ impl Emitter<'_> {
     }
 
     fn address(&mut self, address: &Address) -> Pointer {
+        self.address_of(address, ELEMENT)
+    }
+
+    /// An address that counts elements of `bytes` bytes.
+    fn address_of(&mut self, address: &Address, bytes: i64) -> Pointer {
         let base = match address.base {
             Base::Buffer(k) => self.bases[k],
             Base::Scratch => self.scratch,
         };
-        let offset = address.offset.constant * ELEMENT;
+        let offset = address.offset.constant * bytes;
         if address.offset.terms.is_empty() {
             return Pointer { value: base, offset };
         }
         let moving = Affine { constant: 0, terms: address.offset.terms.clone() };
         let moving = self.affine(&moving);
-        Pointer { value: self.indexed(base, moving), offset }
+        Pointer { value: self.indexed_by(base, moving, bytes), offset }
     }
 
-    /// `base` moved by `index` elements.
+    /// `base` moved by `index` elements of four bytes.
     fn indexed(&mut self, base: Value, index: Value) -> Value {
-        let two = self.builder.ins().iconst(types::I32, 2);
-        let bytes = self.builder.ins().ishl(index, two);
+        self.indexed_by(base, index, ELEMENT)
+    }
+
+    /// `base` moved by `index` elements of two or four bytes.
+    fn indexed_by(&mut self, base: Value, index: Value, bytes: i64) -> Value {
+        let shift = self.builder.ins().iconst(types::I32, i64::from(bytes.trailing_zeros()));
+        let bytes = self.builder.ins().ishl(index, shift);
         self.builder.ins().iadd(base, bytes)
     }
 

@@ -101,7 +101,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, p
     let operand = Spectrum::scratch(&mut nest, tiles, depth, channel_pairs(&kernel, shape));
     let product = Spectrum::scratch(&mut nest, tiles, outputs, Pairing::None);
     // Tiles that stick out of the result go to scratch memory, from where the epilogue takes what is wanted.
-    let store_raw = kernel.stored.contains(&anchor) && shape.is_exact();
+    let store_raw = kernel.stores_raw(anchor) && shape.is_exact();
     let raw_columns = TILE * across;
     let raw = (!store_raw).then(|| nest.scratch(TILE * block_rows * raw_columns * outputs));
     let (task_image, task_row) = (nest.task(0).times(task_images as i64), nest.task(1).times(task_rows as i64));

@@ -2,7 +2,7 @@
 
 use super::interpreter::{Interpreter, Random, close, run_compiled};
 use crate::lower::expression::{Expression as E, Scalar, uniform};
-use crate::lower::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement};
+use crate::lower::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement};
 
 fn at(buffer: usize, offset: i64) -> Address {
     Address { base: Base::Buffer(buffer), offset: Affine::constant(offset) }
@@ -39,7 +39,8 @@ fn random_map(random: &mut Random) -> (Map, Vec<usize>) {
         let start = random.below(5) as i64;
         lens.push((start + span * count as i64) as usize);
         let partials = if count == 1 { (1, 0) } else { (count, span) };
-        loads.push(Load { address: at(k, start), pixel_stride, channel_stride, integer: false, partials });
+        let element = if count == 1 { random.pick(&[Element::F32, Element::F32, Element::Bf16]) } else { Element::F32 };
+        loads.push(Load { address: at(k, start), pixel_stride, channel_stride, element, partials });
         steps.push(E::Load(k));
     }
     for _ in 0..2 + random.below(8) {
@@ -80,7 +81,8 @@ fn random_map(random: &mut Random) -> (Map, Vec<usize>) {
             _ => {
                 let (p, c) = (pixels as i64, channels as i64);
                 let (pixel_stride, channel_stride) = random.pick(&[(c, 1), (c, 1), (c + 5, 1), (1, p), (2 * c, 2)]);
-                effects.push(Effect::Store { value, address: at(buffer, 3), pixel_stride, channel_stride });
+                let element = random.pick(&[Element::F32, Element::F32, Element::Bf16]);
+                effects.push(Effect::Store { value, address: at(buffer, 3), pixel_stride, channel_stride, element });
                 lens.push(6 + (p * pixel_stride + c * channel_stride) as usize);
             }
         }
@@ -114,8 +116,14 @@ fn random_maps_agree_with_the_interpreter() {
 
 #[test]
 fn the_check_notices_a_wrong_nest() {
-    let load = Load { address: at(0, 0), pixel_stride: 8, channel_stride: 1, integer: false, partials: (1, 0) };
-    let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: 8, channel_stride: 1 };
+    let load = Load { address: at(0, 0), pixel_stride: 8, channel_stride: 1, element: Element::F32, partials: (1, 0) };
+    let store = Effect::Store {
+        value: Scalar(1),
+        address: at(1, 0),
+        pixel_stride: 8,
+        channel_stride: 1,
+        element: Element::F32,
+    };
     let steps = vec![E::Load(0), E::Neg(Scalar(0))];
     let map =
         Map { pixels: 2, channels: 8, loads: vec![load], steps, counter: Affine::default(), effects: vec![store] };
@@ -128,8 +136,14 @@ fn the_check_notices_a_wrong_nest() {
 
 /// Applies a function of one argument to numbers.
 fn apply(step: E, numbers: &[f32]) -> Vec<f32> {
-    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, integer: false, partials: (1, 0) };
-    let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: 0, channel_stride: 1 };
+    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, element: Element::F32, partials: (1, 0) };
+    let store = Effect::Store {
+        value: Scalar(1),
+        address: at(1, 0),
+        pixel_stride: 0,
+        channel_stride: 1,
+        element: Element::F32,
+    };
     let map = Map {
         pixels: 1,
         channels: numbers.len(),
@@ -184,14 +198,21 @@ fn extremes_keep_nan() {
         (E::Max(Scalar(0), Scalar(2)), [1.0, nan, 1.0, nan, 0.0]),
         (E::Min(Scalar(2), Scalar(0)), [0.0, nan, 0.0, nan, -1.0]),
     ] {
-        let load = |k| Load { address: at(k, 0), pixel_stride: 0, channel_stride: 1, integer: false, partials: (1, 0) };
+        let load =
+            |k| Load { address: at(k, 0), pixel_stride: 0, channel_stride: 1, element: Element::F32, partials: (1, 0) };
         let map = Map {
             pixels: 1,
             channels: 5,
             loads: vec![load(0), load(1)],
             steps: vec![E::Load(0), E::Load(1), E::Constant(0.0), step],
             counter: Affine::default(),
-            effects: vec![Effect::Store { value: Scalar(3), address: at(2, 0), pixel_stride: 0, channel_stride: 1 }],
+            effects: vec![Effect::Store {
+                value: Scalar(3),
+                address: at(2, 0),
+                pixel_stride: 0,
+                channel_stride: 1,
+                element: Element::F32,
+            }],
         };
         let result = run_compiled(&nest(map, 3), &[a.to_vec(), b.to_vec(), vec![0.0; 5]], 1).swap_remove(2);
         assert!(result.iter().zip(expected).all(|(x, y)| close(*x, y, 0.0)), "{step:?}: {result:?}");
@@ -201,10 +222,16 @@ fn extremes_keep_nan() {
 #[test]
 fn random_numbers_agree_to_the_bit() {
     for (pixels, channels, width) in [(3, 5, 5), (4, 16, 20), (1, 7, 7), (9, 1, 1)] {
-        let seed = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 0, integer: true, partials: (1, 0) };
+        let seed =
+            Load { address: at(0, 0), pixel_stride: 0, channel_stride: 0, element: Element::I32, partials: (1, 0) };
         let uniform_step = E::Uniform { seed: Scalar(0), stream: 3 };
-        let store =
-            Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: width as i64, channel_stride: 1 };
+        let store = Effect::Store {
+            value: Scalar(1),
+            address: at(1, 0),
+            pixel_stride: width as i64,
+            channel_stride: 1,
+            element: Element::F32,
+        };
         let map = Map {
             pixels,
             channels,
@@ -224,14 +251,20 @@ fn random_numbers_agree_to_the_bit() {
 
 #[test]
 fn integers_become_floats() {
-    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, integer: true, partials: (1, 0) };
+    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, element: Element::I32, partials: (1, 0) };
     let map = Map {
         pixels: 1,
         channels: 6,
         loads: vec![load],
         steps: vec![E::Load(0)],
         counter: Affine::default(),
-        effects: vec![Effect::Store { value: Scalar(0), address: at(1, 0), pixel_stride: 0, channel_stride: 1 }],
+        effects: vec![Effect::Store {
+            value: Scalar(0),
+            address: at(1, 0),
+            pixel_stride: 0,
+            channel_stride: 1,
+            element: Element::F32,
+        }],
     };
     let integers = [3i32, -4, 0, 1_000_000, 9, 12].map(|x| f32::from_bits(x as u32));
     let result = run_compiled(&nest(map, 2), &[integers.to_vec(), vec![0.0; 6]], 1).swap_remove(1);

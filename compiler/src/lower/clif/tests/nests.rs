@@ -2,7 +2,7 @@
 
 use super::interpreter::{Interpreter, Random, close, run_compiled};
 use crate::lower::expression::{Expression as E, Scalar};
-use crate::lower::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
+use crate::lower::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement, Var};
 use rnet_runtime::program::{GemmShape, Precision};
 
 /// A 3x3 convolution over rows with a halo, 5 -> 7 channels, then a bias, a maximum with 0 and the sum of each channel.
@@ -29,8 +29,13 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
     let scratch = Address { base: Base::Scratch, offset: Affine::constant(16) };
     let address = |buffer, offset| Address { base: Base::Buffer(buffer), offset };
     let result = Affine::var(image).times(height).plus(&position).times(width * outputs);
-    let load =
-        |address, pixel_stride| Load { address, pixel_stride, channel_stride: 1, integer: false, partials: (1, 0) };
+    let load = |address, pixel_stride| Load {
+        address,
+        pixel_stride,
+        channel_stride: 1,
+        element: Element::F32,
+        partials: (1, 0),
+    };
     let map = Map {
         pixels: width as usize,
         channels: outputs as usize,
@@ -44,7 +49,13 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
         ],
         counter: Affine::default(),
         effects: vec![
-            Effect::Store { value: Scalar(4), address: address(3, result), pixel_stride: outputs, channel_stride: 1 },
+            Effect::Store {
+                value: Scalar(4),
+                address: address(3, result),
+                pixel_stride: outputs,
+                channel_stride: 1,
+                element: Element::F32,
+            },
             Effect::FoldPixels {
                 value: Scalar(4),
                 fold: Fold::Sum,
