@@ -54,7 +54,7 @@ pub fn prepare(
     let model = arguments.elaborate_with(model::Mode::Train, batch, precision.setting().as_slice())?;
     let parse = milliseconds(start);
     let start = Instant::now();
-    let program = model::program(&model, model::Mode::Train, &mut |_, _| ())?;
+    let program = model::program(&model, model::Mode::Train)?;
     let passes = milliseconds(start);
     let batch = batch.unwrap_or(model.train.batch);
     let (flops, arena_bytes) = (program.launches.iter().map(|launch| launch.flops).sum(), program.arena * 4);

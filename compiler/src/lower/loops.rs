@@ -98,7 +98,7 @@ pub enum Element {
     F32,
     /// Converted to f32, except where it is a seed.
     I32,
-    /// The upper half of an f32; what is stored is rounded to the nearest, ties to even.
+    /// The upper half of an f32; what is stored is rounded to the nearest, ties away from 0.
     Bf16,
 }
 
@@ -280,6 +280,9 @@ pub struct Nest {
     pub buffers: usize,
     /// Scratch elements that one worker needs (64-byte aligned; contents at start undefined).
     pub scratch: usize,
+    /// Whether a product that goes into one sum may do so unrounded. In f32 it may not, so that results can be held to those of
+    /// others step by step; where operands are rounded to bf16 it makes no odds.
+    pub contracted: bool,
     /// The shapes of the matrix products that `Statement::Gemm` names.
     pub gemms: Vec<GemmShape>,
     /// The statements of one task.

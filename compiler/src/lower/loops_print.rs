@@ -110,6 +110,8 @@ impl Map {
             E::Floor(a) => write!(f, "floor(v{})", a.0),
             E::Exp(a) => write!(f, "exp(v{})", a.0),
             E::Log(a) => write!(f, "log(v{})", a.0),
+            E::Tanh(a) => write!(f, "tanh(v{})", a.0),
+            E::Erf(a) => write!(f, "erf(v{})", a.0),
             E::Greater(a, b) => write!(f, "v{} > v{}", a.0, b.0),
             E::Equal(a, b) => write!(f, "v{} == v{}", a.0, b.0),
             E::Select(a, b, c) => write!(f, "v{} != 0 ? v{} : v{}", a.0, b.0, c.0),
@@ -205,7 +207,8 @@ fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], in
 
 impl Display for Nest {
     fn fmt(&self, f: &mut Formatter) -> Result {
-        writeln!(f, "nest {:?} buffers {} scratch {} {{", self.grid, self.buffers, self.scratch)?;
+        let contracted = if self.contracted { " contracted" } else { "" };
+        writeln!(f, "nest {:?} buffers {} scratch {}{contracted} {{", self.grid, self.buffers, self.scratch)?;
         for (k, gemm) in self.gemms.iter().enumerate() {
             writeln!(
                 f,

@@ -263,9 +263,9 @@ impl<'g> NestBuilder<'g> {
 
     /// The finished nest.
     pub fn finish(self, body: Vec<Statement>) -> (Nest, Vec<Buffer>) {
-        let nest =
-            Nest { grid: self.grid, buffers: self.buffers.len(), scratch: self.scratch, gemms: self.gemms, body };
-        (nest, self.buffers)
+        let NestBuilder { kernel, grid, scratch, gemms, buffers, .. } = self;
+        let contracted = kernel.arithmetic.precision == Precision::Bf16;
+        (Nest { grid, buffers: buffers.len(), scratch, contracted, gemms, body }, buffers)
     }
 }
 

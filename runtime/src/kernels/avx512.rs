@@ -138,7 +138,7 @@ pub(super) mod pairs {
     use super::super::{Job, TileCode, Tiles};
     use super::{AHEAD, LANES, POINTERS, REACH, row};
     use std::arch::x86_64::{
-        __m512, __m512bh, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
+        __m512, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
         _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
         _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512,
     };
@@ -176,7 +176,14 @@ pub(super) mod pairs {
     #[inline(always)]
     fn pairs(vector: __m512) -> __m512bh {
         // SAFETY: both are plain 64 bytes, of which every pattern is a value.
-        unsafe { std::mem::transmute(vector) }
+        unsafe { std::mem::transmute::<__m512, __m512bh>(vector) }
+    }
+
+    /// The same bits as integers.
+    #[inline(always)]
+    pub(in super::super) fn integers(vector: __m512bh) -> __m512i {
+        // SAFETY: as in `pairs`.
+        unsafe { std::mem::transmute::<__m512bh, __m512i>(vector) }
     }
 
     tile!(tile, "avx512f,avx512bf16", |a, b, sum| _mm512_dpbf16_ps(sum, pairs(a), pairs(b)));
@@ -200,7 +207,7 @@ pub(super) mod pairs {
                 while at + 2 * LANES <= len {
                     let (low, high) = (_mm512_loadu_ps(from.add(at)), _mm512_loadu_ps(from.add(at + LANES)));
                     let both = _mm512_cvtne2ps_pbh(high, low);
-                    _mm512_storeu_si512(to.add(at / 2).cast(), std::mem::transmute(both));
+                    _mm512_storeu_si512(to.add(at / 2).cast(), integers(both));
                     at += 2 * LANES;
                 }
                 if at < len {
@@ -208,7 +215,7 @@ pub(super) mod pairs {
                     let low = _mm512_maskz_loadu_ps(first(rest), from.add(at));
                     let high = _mm512_maskz_loadu_ps(first(rest.saturating_sub(LANES)), from.wrapping_add(at + LANES));
                     let both = _mm512_cvtne2ps_pbh(high, low);
-                    _mm512_mask_storeu_epi32(to.add(at / 2).cast(), first(rest.div_ceil(2)), std::mem::transmute(both));
+                    _mm512_mask_storeu_epi32(to.add(at / 2).cast(), first(rest.div_ceil(2)), integers(both));
                 }
             }
         }
@@ -275,7 +282,7 @@ pub(super) mod pairs {
                         _mm512_setzero_ps()
                     };
                     let both = _mm512_cvtne2ps_pbh(high, low);
-                    let both = _mm512_permutexvar_epi16(lanes, std::mem::transmute(both));
+                    let both = _mm512_permutexvar_epi16(lanes, integers(both));
                     _mm512_mask_storeu_epi32(to.add(at).cast(), mask, both);
                     at += LANES;
                 }

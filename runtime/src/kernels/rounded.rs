@@ -212,8 +212,11 @@ impl Rounded {
     }
 }
 
-/// Cuts the sum so that packed B stays near: entries of the batch, the first step of k and how many.
-fn ranges(shape: &GemmShape) -> Vec<(&[(i64, i64)], usize, usize)> {
+/// A part of the sum before it has its place: entries of the batch, the first step of k and how many.
+type Range<'s> = (&'s [(i64, i64)], usize, usize);
+
+/// Cuts the sum so that packed B stays near.
+fn ranges(shape: &GemmShape) -> Vec<Range<'_>> {
     let most = (PART / shape.n.max(1)).max(64);
     let pairs = shape.k.div_ceil(2);
     if pairs <= most {

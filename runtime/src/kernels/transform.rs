@@ -133,11 +133,12 @@ impl<const FUSED: bool> Vector for Lanes<FUSED> {
 #[cfg(target_arch = "x86_64")]
 mod wide {
     use super::Vector;
-    use crate::kernels::avx512::pairs::INTERLEAVED;
+    use crate::kernels::avx512::pairs::{INTERLEAVED, integers};
     use std::arch::x86_64::{
-        __m512, _mm256_mask_storeu_epi16, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_fmadd_ps,
-        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+        __m256bh, __m256i, __m512, _mm256_mask_storeu_epi16, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_mask_storeu_ps,
+        _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_storeu_ps,
+        _mm512_sub_ps,
     };
 
     /// An AVX-512 register. Values of this type are made only inside `super::avx512` and `super::avx512_pairs`, which are chosen only where
@@ -177,7 +178,7 @@ mod wide {
             // SAFETY: as in `load`; the machine has AVX512_BF16 wherever values are paired. Both 32 bytes and both 64 bytes below
             // are plain bits.
             unsafe {
-                let rounded = std::mem::transmute(_mm512_cvtneps_pbh(self.0));
+                let rounded = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(self.0));
                 _mm256_mask_storeu_epi16(to.cast(), ((1u32 << count) - 1) as u16, rounded);
             }
         }
@@ -186,7 +187,7 @@ mod wide {
         unsafe fn store_pairs(self, second: Self, to: *mut u32, count: usize) {
             // SAFETY: as in `store_rounded`; `INTERLEAVED` has 64 bytes.
             unsafe {
-                let both = std::mem::transmute(_mm512_cvtne2ps_pbh(second.0, self.0));
+                let both = integers(_mm512_cvtne2ps_pbh(second.0, self.0));
                 let lanes = _mm512_loadu_si512(INTERLEAVED.as_ptr().cast());
                 let both = _mm512_permutexvar_epi16(lanes, both);
                 _mm512_mask_storeu_epi32(to.cast(), ((1u32 << count) - 1) as u16, both);

@@ -51,7 +51,7 @@ pub(super) fn emit(emitter: &mut Emitter, map: &Map) {
     if map.pixels == 0 || map.channels == 0 {
         return;
     }
-    let plan = Plan::new(map);
+    let plan = Plan::new(map, emitter.contracted);
     let code = Code::new(emitter, plan);
     let map = &code.plan.map;
     let mut shared = vec![None; map.steps.len()];
@@ -358,6 +358,14 @@ impl Code {
             E::Log(a) => {
                 let a = unary(emitter, a);
                 emitter.log(a)
+            }
+            E::Tanh(a) => {
+                let a = unary(emitter, a);
+                emitter.tanh(a)
+            }
+            E::Erf(a) => {
+                let a = unary(emitter, a);
+                emitter.erf(a)
             }
             E::Greater(..) | E::Equal(..) => {
                 let mask = self.mask(emitter, Scalar(step as u32), values);

@@ -1,5 +1,6 @@
 //! Code generation: a loop nest becomes a Cranelift function. The ABI is that of [`rnet_runtime::program::Kernel`].
 
+mod contract;
 mod fold;
 mod map;
 mod math;
@@ -48,8 +49,16 @@ pub fn emit(nest: &Nest, name: &str, isa: &dyn TargetIsa) -> Function {
     let pointer_flags = MemFlagsData::trusted().with_readonly().with_can_move();
     let bases =
         (0..nest.buffers).map(|k| builder.ins().load(types::I64, pointer_flags, buffers, k as i32 * 8)).collect();
-    let mut emitter =
-        Emitter { builder, fma: has_fma(isa), bases, scratch, gemms, imported: [None; 4], vars: BTreeMap::new() };
+    let mut emitter = Emitter {
+        builder,
+        fma: has_fma(isa),
+        contracted: nest.contracted,
+        bases,
+        scratch,
+        gemms,
+        imported: [None; 4],
+        vars: BTreeMap::new(),
+    };
     emitter.coordinates(&nest.grid, task);
     emitter.statements(&nest.body);
     emitter.builder.ins().return_(&[]);
@@ -79,6 +88,8 @@ struct Pointer {
 struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     fma: bool,
+    /// See [`Nest::contracted`].
+    contracted: bool,
     /// The addresses of the buffers.
     bases: Vec<Value>,
     scratch: Value,

@@ -1,6 +1,7 @@
 //! How a map is run: brought to a form with as few pixels as possible, its steps placed outside the loops where they can be.
 
 use super::LANES;
+use super::contract::contract;
 use crate::lower::expression::{Expression, Scalar};
 use crate::lower::loops::{Effect, Load, Map};
 
@@ -35,7 +36,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(map: &Map) -> Plan {
+    pub(super) fn new(map: &Map, contracted: bool) -> Plan {
         let mut map = map.clone();
         if map.channels == 1 {
             pixels_become_channels(&mut map);
@@ -46,8 +47,10 @@ impl Plan {
         } else if swapping_helps(&map) {
             swap(&mut map);
         }
-        let needed = needed(&map);
         let levels = levels(&map);
+        let all = needed(&map);
+        contract(&mut map, &levels, &all, contracted);
+        let needed = needed(&map);
         let mut plan = Plan { map, levels, needed, vectors: UNITS, pixels: 1 };
         plan.choose_block();
         plan
@@ -98,11 +101,12 @@ pub(super) fn stored(effect: &Effect) -> Scalar {
 }
 
 /// The operands of a step.
-fn operands(step: &Expression) -> impl Iterator<Item = Scalar> {
+pub(super) fn operands(step: &Expression) -> impl Iterator<Item = Scalar> {
     use Expression as E;
     let operands = match *step {
         E::Load(_) | E::Constant(_) | E::Channel => [None; 3],
-        E::Neg(a) | E::Abs(a) | E::Sqrt(a) | E::Floor(a) | E::Exp(a) | E::Log(a) => [Some(a), None, None],
+        E::Neg(a) | E::Abs(a) | E::Sqrt(a) | E::Floor(a) => [Some(a), None, None],
+        E::Exp(a) | E::Log(a) | E::Tanh(a) | E::Erf(a) => [Some(a), None, None],
         E::Uniform { seed, .. } => [Some(seed), None, None],
         E::Add(a, b) | E::Sub(a, b) | E::Mul(a, b) | E::Div(a, b) | E::Min(a, b) | E::Max(a, b) => {
             [Some(a), Some(b), None]

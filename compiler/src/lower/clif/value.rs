@@ -73,16 +73,12 @@ impl Emitter<'_> {
         self.float(bits)
     }
 
-    /// Rounds the first `lanes` elements to bf16 and writes them, `stride` apart. A NaN that instructions make stays one.
+    /// Rounds the first `lanes` elements to the nearest bf16, ties away from 0, and writes them, `stride` apart. A NaN that instructions make stays one.
     pub(super) fn store_rounded(&mut self, value: Value, pointer: Pointer, stride: i64, lanes: usize) {
         let bits = self.bits(value);
         let sixteen = self.builder.ins().iconst(types::I32, 16);
-        let upper = self.builder.ins().ushr(bits, sixteen);
-        let one = self.splat_integer(1);
-        let odd = self.builder.ins().band(upper, one);
-        let below_half = self.splat_integer(0x7fff);
-        let rounded = self.builder.ins().iadd(bits, below_half);
-        let rounded = self.builder.ins().iadd(rounded, odd);
+        let half = self.splat_integer(0x8000);
+        let rounded = self.builder.ins().iadd(bits, half);
         let halves = self.builder.ins().ushr(rounded, sixteen);
         if stride == 1 && lanes == LANES {
             let packed = self.builder.ins().unarrow(halves, halves);

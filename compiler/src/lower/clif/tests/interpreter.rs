@@ -78,7 +78,7 @@ impl<'a> Interpreter<'a> {
     fn store_half(&mut self, address: &Address, more: i64, value: f32) {
         let (around, up) = self.around(address, more);
         let bits = value.to_bits();
-        let half = if value.is_nan() { 0x7fc0 } else { (bits + 0x7fff + (bits >> 16 & 1)) >> 16 };
+        let half = if value.is_nan() { 0x7fc0 } else { (bits + 0x8000) >> 16 };
         *around = f32::from_bits(around.to_bits() & !(0xffff << up) | half << up);
     }
 
@@ -196,6 +196,8 @@ impl<'a> Interpreter<'a> {
                 E::Floor(a) => v(a).floor(),
                 E::Exp(a) => v(a).exp(),
                 E::Log(a) => v(a).ln(),
+                E::Tanh(a) => v(a).tanh(),
+                E::Erf(a) => libm::erf(v(a)),
                 E::Greater(a, b) => flag(v(a) > v(b)),
                 E::Equal(a, b) => flag(v(a) == v(b)),
                 E::Select(a, b, c) => {

@@ -76,7 +76,8 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
         limit: Some((position, height)),
         body: vec![choice, Statement::Map(map)],
     };
-    let nest = Nest { grid: vec![2, 3], buffers: 5, scratch: 64, gemms: vec![shape], body: vec![rows] };
+    let nest =
+        Nest { grid: vec![2, 3], buffers: 5, scratch: 64, contracted: false, gemms: vec![shape], body: vec![rows] };
     let mut random = Random(3);
     let lens = [images * padded, 9 * inputs * outputs, outputs, images * height * width * outputs, 6 * outputs];
     let buffers = lens.iter().map(|&len| (0..len).map(|_| random.number()).collect()).collect();
