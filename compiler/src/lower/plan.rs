@@ -5,6 +5,7 @@
 //! the waves in which they are needed do not overlap.
 
 use super::anchors;
+use super::arena::{Lens, allocate};
 use super::layout::{self, Layout, layouts};
 use super::loops::{Address, Affine, Element, Load, Nest};
 use super::nest::{Arithmetic, Buffer, Kernel, MapBuilder, NestBuilder};
@@ -49,13 +50,13 @@ pub struct Plan {
 }
 
 /// A launch before it has a wave.
-struct Draft {
+pub(super) struct Draft {
     label: String,
     source: String,
     nest: Nest,
     buffers: Vec<Buffer>,
-    reads: Vec<Buffer>,
-    writes: Vec<Buffer>,
+    pub(super) reads: Vec<Buffer>,
+    pub(super) writes: Vec<Buffer>,
     flops: u64,
 }
 
@@ -347,7 +348,7 @@ fn postpone(drafts: &[Draft], edges: &[(usize, usize)], waves: &mut [usize]) {
     }
 }
 
-fn add(
+pub(super) fn add(
     plan: &mut Plan,
     index: &mut BTreeMap<Buffer, usize>,
     buffer: Buffer,
@@ -399,63 +400,6 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         plan.states.push(StateSpec { kind, name, dims: node.ty.dims.clone(), layout: layouts[&id].clone(), init });
         let storage = Storage::State(plan.states.len() - 1);
         add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
-    }
-}
-
-/// What says how long a buffer is.
-struct Lens<'p> {
-    graph: &'p Graph,
-    rounded: &'p HashSet<NodeId>,
-    partials: &'p HashMap<NodeId, usize>,
-    temporaries: &'p [usize],
-}
-
-impl Lens<'_> {
-    /// In elements of four bytes.
-    fn of(&self, buffer: Buffer) -> usize {
-        match buffer {
-            Buffer::Value(id) if self.rounded.contains(&id) => self.graph[id].ty.len().div_ceil(2),
-            Buffer::Value(id) => self.graph[id].ty.len() * self.partials.get(&id).copied().unwrap_or(1),
-            Buffer::Temporary(number) => self.temporaries[number],
-            Buffer::Output(at) => self.graph[self.graph.outputs[at].value].ty.len(),
-        }
-    }
-}
-
-/// Places in the arena what has no memory yet: the largest first, each at the lowest offset that is free in its waves.
-fn allocate(
-    lens: &Lens,
-    layouts: &HashMap<NodeId, Layout>,
-    drafts: &[Draft],
-    waves: &[usize],
-    plan: &mut Plan,
-    index: &mut BTreeMap<Buffer, usize>,
-) {
-    let mut lives: BTreeMap<Buffer, (usize, usize)> = BTreeMap::new();
-    for (draft, &wave) in drafts.iter().zip(waves) {
-        for &buffer in draft.reads.iter().chain(&draft.writes) {
-            let life = lives.entry(buffer).or_insert((wave, wave));
-            *life = (life.0.min(wave), life.1.max(wave));
-        }
-    }
-    let mut waiting: Vec<(Buffer, (usize, usize))> =
-        lives.into_iter().filter(|(buffer, _)| !index.contains_key(buffer)).collect();
-    waiting.sort_by_key(|&(buffer, life)| (std::cmp::Reverse(lens.of(buffer)), life.0, buffer));
-    let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();
-    for (buffer, life) in waiting {
-        let len = lens.of(buffer).next_multiple_of(16);
-        let mut offset = 0;
-        for &(start, end, other) in &placed {
-            let at_once = other.0 <= life.1 && life.0 <= other.1;
-            if at_once && start < offset + len && offset < end {
-                offset = end;
-            }
-        }
-        // `placed` is sorted by start, so one sweep finds the lowest gap.
-        let at = placed.partition_point(|&(start, ..)| start < offset);
-        placed.insert(at, (offset, offset + len, life));
-        plan.arena = plan.arena.max(offset + len);
-        add(plan, index, buffer, Storage::Arena(offset), lens.graph, layouts, lens.of(buffer));
     }
 }
 

@@ -22,6 +22,7 @@ mod plan;
 mod portable;
 mod rounded;
 pub mod transform;
+mod vector;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
