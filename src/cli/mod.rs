@@ -15,6 +15,7 @@ mod lsp;
 mod model;
 mod plot;
 mod profile;
+mod rescue;
 mod run_directory;
 mod summary;
 mod train;
@@ -70,6 +71,12 @@ impl Failure {
     /// A failure whose text is already complete.
     pub fn rendered(text: String) -> Self {
         Failure(text)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.strip_prefix("error: ").unwrap_or(&self.0))
     }
 }
 

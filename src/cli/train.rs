@@ -1,5 +1,6 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
+use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
 use super::{Failure, data, model, print, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -111,16 +112,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let seed = config.seed;
     let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
 
-    let recipe = || Recipe::new(directory.as_deref().map(absolute));
+    let recipe = Recipe::new(directory.as_deref().map(absolute));
     let run = match &arguments.resume {
-        Some(directory) => RunDirectory::existing(directory),
-        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe())?,
+        Some(directory) => RunDirectory::existing(directory)?,
+        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe)?,
     };
     let checkpoints = Checkpoints::open(&run.checkpoints(), arguments.keep as usize, seed).map_err(Failure::new)?;
     if arguments.resume.is_some() {
         let (position, damage) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
         damage.iter().for_each(|line| eprintln!("warning: passed over a damaged checkpoint: {line}"));
         trainer.position = position;
+    } else {
+        // So a run can go on from its first step on, and a disk that takes no checkpoint is noticed before any work is done.
+        checkpoints.write(&trainer.state, &trainer.position).map_err(Failure::new)?;
     }
     introduce(&model, &trainer, &run);
     let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
@@ -131,19 +135,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         every: arguments.checkpoint_every,
         interrupts,
         last_test: None,
-        saved: None,
+        saved: trainer.position.step,
+        unwritten: Vec::new(),
+        refusal: None,
+        rescue: Rescue { model: model.resolved.clone(), recipe, seed },
+        run,
     };
     let start = Instant::now();
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
-    let finished = outcome.map_err(|Halt(message)| match watch.saved {
-        Some(step) => {
-            Failure::new(format!("{message}\n  the checkpoint of step {step} is in {}", run.checkpoints().display()))
-        }
-        None => Failure::new(message),
-    })?;
+    let run = &watch.run;
+    let finished = outcome.map_err(|Halt(message)| Failure::new(message))?;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
-    tensors::write(&run.weights(), &tensors).map_err(Failure::new)?;
+    tensors::write(&run.weights(), &tensors).map_err(|error| {
+        let path = run.path().display();
+        Failure::new(format!(
+            "{error}\n  the checkpoint is written; to write the weights again: rnet train --resume {path}"
+        ))
+    })?;
     if !finished {
         let step = trainer.position.step;
         print(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
@@ -207,12 +216,6 @@ impl From<TrainError> for Halt {
     }
 }
 
-impl From<WriteError> for Halt {
-    fn from(error: WriteError) -> Halt {
-        Halt(error.to_string())
-    }
-}
-
 /// Shows and keeps what a run does.
 struct Watch {
     log: MetricsLog,
@@ -221,8 +224,35 @@ struct Watch {
     every: Option<u64>,
     interrupts: Arc<AtomicUsize>,
     last_test: Option<Record>,
-    /// The step of the newest checkpoint of this process.
-    saved: Option<u64>,
+    /// The step of the newest checkpoint.
+    saved: u64,
+    /// Lines of the metrics that could not be written.
+    unwritten: Vec<Record>,
+    /// Why not.
+    refusal: Option<WriteError>,
+    rescue: Rescue,
+    run: RunDirectory,
+}
+
+impl Watch {
+    /// Ends a run whose directory takes no more writes, with what it has done kept elsewhere.
+    fn give_up(&self, refusal: &WriteError, trainer: &Trainer) -> Halt {
+        let step = trainer.position.step;
+        let kept = match self.rescue.save(&self.run, &self.unwritten, trainer) {
+            Ok(path) => {
+                let path = path.display();
+                format!("nothing is lost: step {step} has been saved elsewhere; go on with: rnet train --resume {path}")
+            }
+            Err(reason) => {
+                let (saved, path) = (self.saved, self.run.path().display());
+                format!(
+                    "step {step} could not be saved elsewhere either: {reason}\n  the newest checkpoint is that of step \
+                     {saved}; once there is room again: rnet train --resume {path}"
+                )
+            }
+        };
+        Halt(format!("{refusal}\n  {kept}"))
+    }
 }
 
 impl Watcher for Watch {
@@ -233,7 +263,13 @@ impl Watcher for Watch {
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Halt> {
-        self.log.add(record)?;
+        // A run whose metrics cannot be written ends where it is settled.
+        if self.refusal.is_none() {
+            self.refusal = self.log.add(record).err();
+        }
+        if self.refusal.is_some() {
+            self.unwritten.push(record.clone());
+        }
         if record.split == Split::Test {
             self.last_test = Some(record.clone());
         }
@@ -242,11 +278,15 @@ impl Watcher for Watch {
     }
 
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Halt> {
+        if let Some(refusal) = &self.refusal {
+            return Err(self.give_up(refusal, trainer));
+        }
         let stop = self.interrupts.load(Ordering::SeqCst) > 0;
         let is_due = self.every.is_some_and(|every| progress.step.is_multiple_of(every));
         if stop || is_due || progress.ends_epoch {
-            self.checkpoints.write(&trainer.state, &trainer.position)?;
-            self.saved = Some(progress.step);
+            let written = self.checkpoints.write(&trainer.state, &trainer.position);
+            written.map_err(|refusal| self.give_up(&refusal, trainer))?;
+            self.saved = progress.step;
         }
         Ok(if stop { Flow::Stop } else { Flow::Continue })
     }
