@@ -37,7 +37,21 @@ pub fn program(graph: Graph, isa: &dyn TargetIsa, observe: &mut Observer) -> Pro
 /// As [`program`].
 pub fn program_with(mut graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
     passes::run(&mut graph, observe);
-    let plan = plan::plan(&graph, algorithm);
+    lower(&graph, algorithm, isa, observe)
+}
+
+/// The same computation with every value stored by a launch of its own, which carries the op's name and place: for looking
+/// at values.
+///
+/// # Panics
+/// As [`program`].
+pub fn separate_program(mut graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa) -> Program {
+    passes::run_separate(&mut graph);
+    lower(&graph, algorithm, isa, &mut |_, _| ())
+}
+
+fn lower(graph: &Graph, algorithm: Algorithm, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
+    let plan = plan::plan(graph, algorithm);
     observe("plan", &|| plan.to_string());
 
     let mut nests: Vec<&Nest> = Vec::new();

@@ -1,5 +1,6 @@
 //! What a `.rnet` file says about data and training, resolved: plain values, no language.
 
+use crate::stopping::Stopping;
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.
@@ -15,6 +16,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// How long.
     pub length: Length,
+    /// When it ends before that.
+    pub stopping: Stopping,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
 }

@@ -235,6 +235,14 @@ pub fn program_by(
     lower(graph, algorithm, observe)
 }
 
+/// The whole training step with every value stored by a launch of its own, for looking at values.
+pub fn separate_program(model: &Elaborated) -> Result<Program, Failure> {
+    let mut graph = differentiated(model, &mut |_, _| ())?;
+    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    let isa = jit::host_isa().map_err(Failure::new)?;
+    Ok(compile::separate_program(graph, algorithm(Algorithm::Fastest)?, &*isa))
+}
+
 /// Loss, logits and gradients.
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
     lower(differentiated(model, &mut |_, _| ())?, algorithm, &mut |_, _| ())

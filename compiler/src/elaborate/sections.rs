@@ -10,7 +10,7 @@ use rnet_runtime::config::{DataConfig, Length, Schedule, Sgd, Source, TrainConfi
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed"];
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "stop", "seed"];
 
 /// The keys of `data`.
 pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
@@ -22,6 +22,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
+    ("stop", "never"),
     ("seed", "0"),
 ];
 
@@ -86,6 +87,7 @@ impl<'a> Elaborator<'a> {
             Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
+        let stopping = self.stopping(value("stop"), &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         Ok(TrainConfig {
             label_smoothing: label_smoothing?,
@@ -93,6 +95,7 @@ impl<'a> Elaborator<'a> {
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
+            stopping: stopping?,
             seed: seed?,
         })
     }

@@ -8,6 +8,7 @@ pub mod differentiate;
 pub mod fold_batch_norm;
 pub mod fuse;
 pub mod optimizer;
+pub mod separate;
 pub mod simplify;
 
 use crate::graph::{Graph, verify};
@@ -40,13 +41,34 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "fuse", doc: "nodes are grouped into kernels", run: fuse::fuse },
 ];
 
+/// What takes the place of `fuse` where every value is to be seen.
+pub const SEPARATE: Pass =
+    Pass { name: "separate", doc: "each node becomes a kernel of its own", run: separate::separate };
+
 /// Runs the pipeline; `observe` is told of the graph after each pass.
 ///
 /// # Panics
 /// Names the pass after which the graph does not verify, and prints the graph.
 pub fn run(graph: &mut Graph, observe: &mut dyn FnMut(&str, &dyn Fn() -> String)) {
+    run_each(PIPELINE.iter(), graph, observe);
+}
+
+/// The same with every value in a kernel of its own.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_separate(graph: &mut Graph) {
+    let shared = PIPELINE.iter().filter(|pass| pass.name != "fuse");
+    run_each(shared.chain([&SEPARATE]), graph, &mut |_, _| ());
+}
+
+fn run_each<'p>(
+    passes: impl Iterator<Item = &'p Pass>,
+    graph: &mut Graph,
+    observe: &mut dyn FnMut(&str, &dyn Fn() -> String),
+) {
     check(graph, "the graph before all passes");
-    for pass in PIPELINE {
+    for pass in passes {
         (pass.run)(graph);
         check(graph, pass.name);
         observe(pass.name, &|| graph.to_string());
