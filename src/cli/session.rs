@@ -24,7 +24,7 @@ pub fn prepare(
     let all = |mode, samples| -> Result<Vec<(usize, Program)>, Failure> {
         let compile = |images| -> Result<_, Failure> {
             let model = file.elaborate_with(mode, Some(images), settings)?;
-            Ok((images, model::program(&model, mode, &mut |_, _| ())?))
+            Ok((images, model::program(&model, mode)?))
         };
         batch_sizes(samples, config.batch).into_iter().map(compile).collect()
     };

@@ -12,6 +12,7 @@ pub mod separate;
 pub mod simplify;
 
 use crate::graph::{Graph, verify};
+use std::ops::ControlFlow;
 
 /// One transformation of a graph that keeps its meaning.
 pub struct Pass {
@@ -45,12 +46,20 @@ pub const PIPELINE: &[Pass] = &[
 pub const SEPARATE: Pass =
     Pass { name: "separate", doc: "each node becomes a kernel of its own", run: separate::separate };
 
-/// Runs the pipeline; `observe` is told of the graph after each pass.
+/// Is told of every stage: its name, and a way to print it. May stop there, with a text.
+pub type Visitor<'v> = dyn FnMut(&str, &dyn Fn() -> String) -> ControlFlow<String> + 'v;
+
+/// Runs the pipeline; `visit` is told of the graph after each pass.
 ///
 /// # Panics
 /// Names the pass after which the graph does not verify, and prints the graph.
-pub fn run(graph: &mut Graph, observe: &mut dyn FnMut(&str, &dyn Fn() -> String)) {
-    run_each(PIPELINE.iter(), graph, observe);
+pub fn run(graph: &mut Graph, visit: &mut Visitor) -> ControlFlow<String> {
+    check(graph, "the graph before all passes");
+    for pass in PIPELINE {
+        step(pass, graph);
+        visit(pass.name, &|| graph.to_string())?;
+    }
+    ControlFlow::Continue(())
 }
 
 /// The same with every value in a kernel of its own.
@@ -58,21 +67,13 @@ pub fn run(graph: &mut Graph, observe: &mut dyn FnMut(&str, &dyn Fn() -> String)
 /// # Panics
 /// As [`run`].
 pub fn run_separate(graph: &mut Graph) {
-    let shared = PIPELINE.iter().filter(|pass| pass.name != "fuse");
-    run_each(shared.chain([&SEPARATE]), graph, &mut |_, _| ());
+    check(graph, "the graph before all passes");
+    PIPELINE.iter().filter(|pass| pass.name != "fuse").chain([&SEPARATE]).for_each(|pass| step(pass, graph));
 }
 
-fn run_each<'p>(
-    passes: impl Iterator<Item = &'p Pass>,
-    graph: &mut Graph,
-    observe: &mut dyn FnMut(&str, &dyn Fn() -> String),
-) {
-    check(graph, "the graph before all passes");
-    for pass in passes {
-        (pass.run)(graph);
-        check(graph, pass.name);
-        observe(pass.name, &|| graph.to_string());
-    }
+fn step(pass: &Pass, graph: &mut Graph) {
+    (pass.run)(graph);
+    check(graph, pass.name);
 }
 
 fn check(graph: &Graph, name: &str) {
