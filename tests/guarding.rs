@@ -146,8 +146,8 @@ fn a_killed_run_goes_on() {
 #[test]
 fn a_vanished_directory_loses_nothing() {
     let bench = Bench::new();
-    bench.succeeds(&["train", "net.rnet", "--steps", "4000", "--out", "whole"]);
-    let child = bench.start(&["train", "net.rnet", "--steps", "4000", "--out", "run", "--checkpoint-every", "10"]);
+    bench.succeeds(&["train", "net.rnet", "--steps", "1000", "--out", "whole"]);
+    let child = bench.start(&["train", "net.rnet", "--steps", "1000", "--out", "run", "--checkpoint-every", "10"]);
     bench.wait_for("run", |step| step > 0);
     fs::rename(bench.at("run"), bench.at("elsewhere")).expect("the directory can be moved");
     let told = refused(&child.wait_with_output().expect("the child ends"));

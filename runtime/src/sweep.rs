@@ -9,6 +9,9 @@ const INERTIA: f64 = 0.9;
 /// Steps to each side over which the slope is taken.
 const REACH: usize = 3;
 
+/// A fall by less than this share of the first loss is none.
+const LEAST_FALL: f64 = 0.01;
+
 /// The sweep ends when the smoothed loss is so many times its least.
 const BLOWN_UP: f64 = 4.0;
 
@@ -56,6 +59,9 @@ impl Sweep {
     /// The rate at which the smoothed loss falls fastest, before it is least; `None` where it falls nowhere.
     pub fn suggestion(&self) -> Option<f64> {
         let least = self.points.iter().position(|point| Some(*point) == self.least())?;
+        if self.points[least].smoothed > (1.0 - LEAST_FALL) * self.points[0].smoothed {
+            return None;
+        }
         let slope = |at: usize| {
             let (low, high) = (&self.points[at - REACH], &self.points[at + REACH]);
             (high.smoothed - low.smoothed) / (high.lr / low.lr).ln()
