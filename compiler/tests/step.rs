@@ -3,7 +3,7 @@
 
 use rnet_compiler::compile;
 use rnet_compiler::graph::{Graph, OutputKind, eval, parse};
-use rnet_compiler::lower::nest::Algorithm;
+use rnet_compiler::lower::nest::Arithmetic;
 use rnet_compiler::ops::leaf;
 use rnet_compiler::ops::samples::Random;
 use rnet_compiler::ops::tensor::Tensor;
@@ -89,7 +89,7 @@ fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
     let expected = eval(expected, &leaves).expect("the reference evaluates");
     let host = host_isa().expect("Cranelift knows this machine");
     let fused = compile::program(graph.clone(), &*host, &mut |_, _| ());
-    let separate = compile::separate_program(graph.clone(), Algorithm::default(), &*host);
+    let separate = compile::separate_program(graph.clone(), Arithmetic::default(), &*host);
     assert!(separate.launches.len() > fused.launches.len());
     let mut largest = 0.0f64;
     let programs = [(false, fused), (true, separate)];

@@ -62,6 +62,9 @@ pub(super) static STOPS: &[Constructor] = &[
     ),
 ];
 
+/// `precision = ..`
+pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
+
 /// `source = ..`
 pub(super) static SOURCES: &[Constructor] = &[
     new("digits", &[]),
