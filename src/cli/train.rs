@@ -9,7 +9,7 @@ use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
 use rnet_runtime::metrics::{MetricsLog, Record, Split};
 use rnet_runtime::train::{Flow, Progress, TrainError, Trainer, Trap, Watcher};
-use rnet_runtime::{tensors, weights};
+use rnet_runtime::{tensors, truncation, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -83,6 +83,7 @@ impl Arguments {
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupts = interrupts()?;
+    truncation::explain_truncation();
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
         Some(directory) => {
