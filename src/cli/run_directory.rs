@@ -96,8 +96,7 @@ impl RunDirectory {
 fn lock(directory: &Path) -> Result<Option<File>, Failure> {
     let path = directory.join("lock");
     let failed = |error| Failure::new(WriteError::new(&path, Step::Create, error));
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
