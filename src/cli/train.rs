@@ -154,7 +154,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(record) => format!("test loss {:.4}, accuracy {:.2}%", record.loss, 100.0 * record.top1),
         // A run that is resumed at its end has nothing left to do but this.
         None => {
-            let (meter, _) = trainer.test();
+            let (meter, _) = trainer.test().map_err(Failure::new)?;
             format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
         }
     };
