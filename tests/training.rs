@@ -82,12 +82,7 @@ model net {
   image -> conv3x3(8) -> bn -> relu -> residual(conv3x3 -> bn -> relu -> conv3x3 -> bn) -> relu
         -> max_pool(2) -> flatten -> dropout(0.2) -> fc: dense(10)
 }
-data digits {
-  source = digits
-  train = pad(1) -> random_crop(8) -> random_flip(alternating = true) -> cutout(2) -> normalize
-  test = normalize
-  average_flips = true
-}
+data digits { source = digits  train = pad(1) -> random_crop(8) -> random_flip(alternating = true) -> cutout(2) -> normalize  test = normalize  average_flips = true }
 train {
   model = net  data = digits  optimizer = sgd(lr = 0.05, momentum = 0.9, weight_decay = 1e-4, nesterov = true)
   schedule = cosine(warmup = 5)  batch = 100  steps = 50  seed = 7
