@@ -4,6 +4,7 @@ mod data;
 
 pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
 
+use crate::program::Precision;
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.
@@ -21,6 +22,8 @@ pub struct TrainConfig {
     pub length: Length,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
+    /// In what the operands of the training step's convolutions and dense layers are rounded; evaluation is in f32.
+    pub precision: Precision,
 }
 
 /// Stochastic gradient descent as in PyTorch: `g = grad + wd p; v = mu v + g; p -= lr (nesterov ? g + mu v : v)`.

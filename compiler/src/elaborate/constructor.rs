@@ -49,6 +49,9 @@ pub(super) static SCHEDULES: &[Constructor] = &[
     new("linear", LAST_AND_WARMUP),
 ];
 
+/// `precision = ..`
+pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
+
 /// `@init(..)`
 static INITS: &[Constructor] = &[
     new("he_normal", &[]),

@@ -1,6 +1,6 @@
 //! What both kinds of section share, and the `train` section: plain values for the runtime.
 
-use super::constructor::{LOSSES, OPTIMIZERS, SCHEDULES};
+use super::constructor::{LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES};
 use super::data_section::DATA_KEYS;
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
@@ -8,10 +8,11 @@ use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::syntax::ast::{Ast, Entry, Expr, Item, Section, SectionKind};
 use rnet_runtime::config::{Length, Schedule, Sgd, TrainConfig};
+use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed"];
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed", "precision"];
 
 /// What an omitted key of `train` stands for; a run without `steps` lasts 10 epochs.
 pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
@@ -21,6 +22,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("batch", "128"),
     ("epochs", "10"),
     ("seed", "0"),
+    ("precision", "f32"),
 ];
 
 /// Most images a step.
@@ -85,6 +87,7 @@ impl<'a> Elaborator<'a> {
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
+        let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
             label_smoothing: label_smoothing?,
             optimizer: optimizer?,
@@ -92,6 +95,7 @@ impl<'a> Elaborator<'a> {
             batch: batch? as usize,
             length: length?,
             seed: seed?,
+            precision: Precision::named(precision?.0).unwrap_or_default(),
         })
     }
 
