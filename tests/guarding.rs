@@ -229,6 +229,24 @@ fn a_full_disk_loses_nothing() {
     assert!(told.contains("could not be saved elsewhere either") || told.contains("nothing is lost"), "{told}");
 }
 
+/// A log on a full disk is no reason to lose a run; whoever asks for a text, though, has to know that it was not written.
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_has_to_listen() {
+    let bench = Bench::new();
+    let full = || fs::File::options().write(true).open("/dev/full").expect("Linux has /dev/full");
+    let into_full = |arguments: &[&str]| {
+        let mut command = bench.command(env!("CARGO_BIN_EXE_rnet"), arguments);
+        command.stdout(full()).output().expect("rnet runs")
+    };
+    let output = into_full(&["train", "net.rnet", "--out", "unheard"]);
+    assert!(output.status.success(), "{}", words(&output));
+    bench.succeeds(&["train", "net.rnet", "--out", "heard"]);
+    assert!(bench.weights("heard") == bench.weights("unheard"));
+    let told = refused(&into_full(&["summary", "net.rnet"]));
+    assert!(told.contains("standard output: No space left on device"), "{told}");
+}
+
 #[test]
 fn two_processes_do_not_share_a_run() {
     let bench = Bench::new();

@@ -1,6 +1,6 @@
 //! What is said of a run that has left the finite numbers: where that began, and what is kept.
 
-use super::Failure;
+use super::{Failure, note};
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::machine;
 use rnet_runtime::program::Program;
@@ -22,6 +22,8 @@ pub fn explain(
             Ok((place, saved)) => (place, Some(saved)),
             Err(reason) => (format!("cannot be found: {reason}"), None),
         },
+        // The weights may be as good as ever.
+        TrainError::Data(reason) => return Failure::new(reason),
         TrainError::Untestable { .. } => ("in the test; the weights themselves are finite".to_string(), None),
     };
     let saved = saved.or_else(|| checkpoints.newest());
@@ -41,8 +43,8 @@ fn find(
     let (position, _) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
     let saved = position.step;
     trainer.position = position;
-    eprintln!("step {step} has diverged; doing the steps since step {saved} again to find where");
-    let pending = trainer.replay(step - 1);
+    note(&format!("step {step} has diverged; doing the steps since step {saved} again to find where"));
+    let pending = trainer.replay(step - 1).map_err(Failure::new)?;
     let program = separate(pending.images())?;
     let fits = 4 * (program.arena as u64) < machine::memory_bytes() / 2;
     let culprit = trainer.examine(&pending, fits.then_some(program)).map_err(Failure::new)?;
