@@ -8,12 +8,14 @@ mod dump;
 mod eval;
 mod expand;
 mod explain;
+mod export;
 mod fmt;
 mod grad;
 mod init;
 mod lsp;
 mod model;
 mod plot;
+mod predict;
 mod profile;
 mod run_directory;
 mod summary;
@@ -48,6 +50,7 @@ enum Verb {
     Fmt(fmt::Arguments),
     Expand(expand::Arguments),
     Explain(explain::Arguments),
+    Export(export::Arguments),
     Diff(diff::Arguments),
     Lsp(lsp::Arguments),
     Dump(dump::Arguments),
@@ -55,6 +58,7 @@ enum Verb {
     Grad(grad::Arguments),
     Bench(bench::Arguments),
     Plot(plot::Arguments),
+    Predict(predict::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -88,10 +92,12 @@ pub fn run() -> ExitCode {
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
+        Verb::Predict(arguments) => predict::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
         Verb::Expand(arguments) => expand::run(&arguments).map(done),
+        Verb::Export(arguments) => export::run(&arguments).map(done),
         Verb::Explain(arguments) => explain::run(&arguments).map(done),
         Verb::Diff(arguments) => diff::run(&arguments).map(done),
         Verb::Lsp(arguments) => lsp::run(&arguments).map(done),

@@ -8,6 +8,7 @@ mod digits;
 mod error;
 mod idx;
 mod loader;
+pub mod picture;
 mod transform;
 
 pub use error::DataError;

@@ -1,0 +1,204 @@
+//! The table from ops to ONNX's operators (version 17 of the operator set).
+
+use super::emitter::{Emitter, Value};
+use super::proto::{Attribute, extents};
+use crate::graph::{Attributes, Node, NodeId};
+
+/// How an op is written.
+#[derive(Clone, Copy)]
+pub enum Rule {
+    /// As the operator of that name, of the same operands.
+    Elementwise(&'static str),
+    /// As a product with weights, which takes in a bias that follows.
+    Product(fn(&mut Emitter, &Node, Option<NodeId>) -> Result<Value, String>),
+    /// By this function.
+    Other(fn(&mut Emitter, &Node) -> Result<Value, String>),
+}
+
+/// Every op that inference can have. What is missing belongs to training, or has no counterpart.
+pub const RULES: &[(&str, Rule)] = &[
+    ("add", Rule::Elementwise("Add")),
+    ("sub", Rule::Elementwise("Sub")),
+    ("mul", Rule::Elementwise("Mul")),
+    ("div", Rule::Elementwise("Div")),
+    ("neg", Rule::Elementwise("Neg")),
+    ("sqrt", Rule::Elementwise("Sqrt")),
+    ("relu", Rule::Elementwise("Relu")),
+    ("scale", Rule::Other(|emitter, node| with_number(emitter, node, "Mul"))),
+    ("offset", Rule::Other(|emitter, node| with_number(emitter, node, "Add"))),
+    ("square", Rule::Other(square)),
+    ("rsqrt", Rule::Other(rsqrt)),
+    ("broadcast", Rule::Other(broadcast)),
+    ("reduce_sum", Rule::Other(reduce_sum)),
+    ("batch_norm", Rule::Other(batch_norm)),
+    ("conv2d", Rule::Product(conv2d)),
+    ("dense", Rule::Product(dense)),
+    ("max_pool", Rule::Other(|emitter, node| pool(emitter, node, "MaxPool", Vec::new()))),
+    // Padding is averaged in.
+    (
+        "avg_pool",
+        Rule::Other(|emitter, node| pool(emitter, node, "AveragePool", vec![Attribute::int("count_include_pad", 1)])),
+    ),
+    ("global_avg_pool", Rule::Other(global_avg_pool)),
+    ("flatten", Rule::Other(flatten)),
+    ("unflatten", Rule::Other(unflatten)),
+    ("subsample", Rule::Other(subsample)),
+    ("pad_channels", Rule::Other(pad_channels)),
+    ("slice_channels", Rule::Other(slice_channels)),
+    ("concat", Rule::Other(concat)),
+];
+
+/// How the op of that name is written.
+pub fn find(op: &str) -> Option<Rule> {
+    RULES.iter().find(|(name, _)| *name == op).map(|(_, rule)| *rule)
+}
+
+fn with_number(emitter: &mut Emitter, node: &Node, operator: &str) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    let by = emitter.number(node.attributes.float("by"));
+    Ok(emitter.elementwise(operator, &[x, by], Vec::new()))
+}
+
+fn square(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    Ok(emitter.elementwise("Mul", &[x.clone(), x], Vec::new()))
+}
+
+fn rsqrt(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    let root = emitter.elementwise("Sqrt", &[x], Vec::new());
+    Ok(emitter.elementwise("Reciprocal", &[root], Vec::new()))
+}
+
+fn broadcast(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    emitter.unsqueezed(node.operands[0], &node.attributes.extents("axes"), node.ty.rank())
+}
+
+fn reduce_sum(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let axes = node.attributes.ints("axes");
+    if axes.contains(&0) {
+        return Err("it adds up several images".to_string());
+    }
+    let x = emitter.activation(node.operands[0])?;
+    let axes = emitter.whole_numbers(axes);
+    Ok(emitter.whole("ReduceSum", &[x, axes], vec![Attribute::int("keepdims", 0)], node.ty.rank()))
+}
+
+fn batch_norm(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let [mean, var, gamma, beta] = [1, 2, 3, 4].map(|at| node.operands[at]);
+    if !emitter.is_weight(mean) || !emitter.is_weight(var) {
+        return Err("it normalises by statistics of the batch".to_string());
+    }
+    let x = emitter.activation(node.operands[0])?;
+    let inputs = [
+        x,
+        emitter.weight(gamma, "weight"),
+        emitter.weight(beta, "bias"),
+        emitter.weight(mean, "running_mean"),
+        emitter.weight(var, "running_var"),
+    ];
+    let eps = Attribute::float("epsilon", node.attributes.float("eps"));
+    Ok(emitter.whole("BatchNormalization", &inputs, vec![eps], node.ty.rank()))
+}
+
+/// The operands of a product: images, weights and maybe a bias.
+fn factors(emitter: &mut Emitter, node: &Node, bias: Option<NodeId>) -> Result<Vec<String>, String> {
+    let [x, weight] = [node.operands[0], node.operands[1]];
+    if !emitter.is_weight(weight) {
+        return Err("its weights depend on the image".to_string());
+    }
+    let mut inputs = vec![emitter.activation(x)?, emitter.weight(weight, "weight")];
+    inputs.extend(bias.map(|bias| emitter.weight(bias, "bias")));
+    Ok(inputs)
+}
+
+fn conv2d(emitter: &mut Emitter, node: &Node, bias: Option<NodeId>) -> Result<Value, String> {
+    let kernel = extents(&emitter.dims(node.operands[1])[2..]);
+    let inputs = factors(emitter, node, bias)?;
+    let attributes = &node.attributes;
+    let geometry = vec![
+        Attribute::ints("dilations", attributes.ints("dilation")),
+        Attribute::int("group", attributes.int("groups")),
+        Attribute::ints("kernel_shape", &kernel),
+        pads(attributes),
+        Attribute::ints("strides", attributes.ints("stride")),
+    ];
+    Ok(emitter.whole("Conv", &inputs, geometry, node.ty.rank()))
+}
+
+fn dense(emitter: &mut Emitter, node: &Node, bias: Option<NodeId>) -> Result<Value, String> {
+    let inputs = factors(emitter, node, bias)?;
+    // The weights are [out, in].
+    Ok(emitter.whole("Gemm", &inputs, vec![Attribute::int("transB", 1)], node.ty.rank()))
+}
+
+/// The padding on both sides, all beginnings before all ends.
+fn pads(attributes: &Attributes) -> Attribute {
+    let pad = attributes.ints("pad");
+    Attribute::ints("pads", &[pad, pad].concat())
+}
+
+fn pool(emitter: &mut Emitter, node: &Node, operator: &str, more: Vec<Attribute>) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let attributes = &node.attributes;
+    let mut window = vec![
+        Attribute::ints("kernel_shape", attributes.ints("kernel")),
+        pads(attributes),
+        Attribute::ints("strides", attributes.ints("stride")),
+    ];
+    window.extend(more);
+    Ok(emitter.whole(operator, &[x], window, node.ty.rank()))
+}
+
+fn global_avg_pool(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let pooled = emitter.operator("GlobalAveragePool", &[x], Vec::new());
+    Ok(emitter.whole("Flatten", &[pooled], vec![Attribute::int("axis", 1)], node.ty.rank()))
+}
+
+fn flatten(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    Ok(emitter.whole("Flatten", &[x], vec![Attribute::int("axis", 1)], node.ty.rank()))
+}
+
+fn unflatten(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let mut dims = extents(&node.ty.dims);
+    dims[0] = -1;
+    let shape = emitter.whole_numbers(&dims);
+    Ok(emitter.whole("Reshape", &[x, shape], Vec::new(), node.ty.rank()))
+}
+
+fn subsample(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let ends = extents(&emitter.dims(node.operands[0])[2..]);
+    let x = emitter.activation(node.operands[0])?;
+    slice(emitter, x, [&[0, 0], &ends, &[2, 3], node.attributes.ints("stride")], node.ty.rank())
+}
+
+fn slice_channels(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let [start, len] = ["start", "len"].map(|name| node.attributes.int(name));
+    slice(emitter, x, [&[start], &[start + len], &[1], &[1]], node.ty.rank())
+}
+
+/// `of` holds starts, ends, axes and steps.
+fn slice(emitter: &mut Emitter, x: String, of: [&[i64]; 4], rank: usize) -> Result<Value, String> {
+    let inputs: Vec<String> = std::iter::once(x).chain(of.map(|list| emitter.whole_numbers(list))).collect();
+    Ok(emitter.whole("Slice", &inputs, Vec::new(), rank))
+}
+
+fn pad_channels(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let rank = node.ty.rank();
+    let mut pads = vec![0; 2 * rank];
+    pads[1] = node.attributes.int("before");
+    pads[rank + 1] = node.attributes.int("after");
+    let pads = emitter.whole_numbers(&pads);
+    Ok(emitter.whole("Pad", &[x, pads], Vec::new(), rank))
+}
+
+fn concat(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let inputs: Vec<String> =
+        node.operands.iter().map(|&operand| emitter.activation(operand)).collect::<Result<_, _>>()?;
+    Ok(emitter.whole("Concat", &inputs, vec![Attribute::int("axis", 1)], node.ty.rank()))
+}

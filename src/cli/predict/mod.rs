@@ -1,0 +1,142 @@
+//! `rnet predict`: the classes of pictures.
+
+mod answer;
+mod subject;
+
+use super::{Failure, Outcome, data, model, print};
+use answer::Answer;
+use rnet_compiler::elaborate::Elaborated;
+use rnet_runtime::executable::Executable;
+use rnet_runtime::state::State;
+use rnet_runtime::tensors::{self, Tensor, Tensors};
+use rnet_runtime::train::batch_sizes;
+use rnet_runtime::workers::Workers;
+use std::path::PathBuf;
+use subject::Subject;
+
+/// Tell what pictures show, by class and probability
+///
+/// A picture goes through the `test` pipeline of the file's data section, which also names the classes. One that is not of the size of
+/// the data set's images is scaled until it fills that size, and its middle is taken.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: model::Arguments,
+    /// The weights, as `train` and `init` write them
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// PNG or JPEG pictures; or safetensors files with `image` (f32 N x C x H x W), which the model takes as they are
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// Where the data set is: its own directory, or the one above it [default: the path in the file]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Classes to tell for each picture, the likeliest first
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    top: u64,
+    /// Print JSON: an array with an object for each picture
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print CSV: a line for each class of each picture
+    #[arg(long)]
+    csv: bool,
+    /// Write the `logits` too, [N, classes], into a safetensors file
+    #[arg(long, value_name = "FILE")]
+    logits: Option<PathBuf>,
+    /// Threads to compute with [default: all cores]
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+/// Pictures that are looked at together.
+const BATCH: usize = 32;
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Outcome {
+    let model = elaborated(arguments, 1)?;
+    let (dims, classes) = shapes(&model);
+    let subjects = subject::subjects(&arguments.images, dims)?;
+    let data = match data::open(&model, arguments.data.as_deref()) {
+        Err(failure) if subjects.iter().any(Subject::is_picture) => return Err(failure),
+        Err(Failure(reason)) if model.data.is_some() => {
+            eprintln!("warning: classes have numbers, for their names are not at hand\n{reason}");
+            None
+        }
+        Err(_) => None,
+        Ok(data) => Some(data),
+    };
+    let mut programs = Vec::new();
+    for images in batch_sizes(subjects.len(), BATCH) {
+        let mut model = elaborated(arguments, images)?;
+        model.graph.outputs.retain(|output| output.name == "logits");
+        programs.push((images, model::program(&model, model::Mode::Eval, &mut |_, _| ())?));
+    }
+    let (_, program) = &programs[0];
+    if let Some(data) = &data {
+        data::check(program, data)?;
+    }
+    let mut state = State::new(&program.states, 0);
+    model::load(&mut state, &arguments.weights)?;
+    let workers = Workers::new(model::threads(arguments.threads));
+
+    let (mut logits, mut unreadable) = (Vec::new(), Vec::new());
+    let mut executables = Vec::new();
+    for (images, program) in programs {
+        executables.push((images, Executable::new(program).map_err(Failure::new)?));
+    }
+    for batch in subjects.chunks(BATCH) {
+        let found = executables.iter_mut().find(|(images, _)| *images == batch.len());
+        let (_, executable) = found.expect("a program for each size of batch");
+        let input = executable.input_f32("image");
+        for (subject, target) in batch.iter().zip(input.chunks_exact_mut(dims.iter().product())) {
+            if let Err(error) = subject.write(data.as_ref(), dims, target) {
+                // What this place of the batch gives is passed over.
+                unreadable.push(error);
+                target.fill(0.0);
+                logits.push(None);
+            } else {
+                logits.push(Some(Vec::new()));
+            }
+        }
+        executable.run(&workers, &mut state);
+        let rows = executable.output_logical("logits");
+        let places = logits.len() - batch.len()..;
+        for (answer, row) in logits[places].iter_mut().zip(rows.chunks_exact(classes)) {
+            answer.iter_mut().for_each(|answer| *answer = row.to_vec());
+        }
+    }
+    let names = data.as_ref().map(|data| &data.dataset.classes[..]);
+    let name = |label: usize| names.map_or_else(|| label.to_string(), |names| names[label].to_string());
+    let mut answers = Vec::new();
+    for (subject, logits) in subjects.iter().zip(&logits) {
+        let Some(logits) = logits else { continue };
+        answers.push(Answer::new(&subject.name, logits, arguments.top as usize, &name)?);
+    }
+    print(&match (arguments.json, arguments.csv) {
+        (true, _) => answer::json(&answers),
+        (_, true) => answer::csv(&answers),
+        _ => answer::table(&answers),
+    });
+    if !unreadable.is_empty() {
+        return Err(Failure::new(unreadable.join("\nerror: ")));
+    }
+    if let Some(path) = &arguments.logits {
+        let values: Vec<f32> = logits.into_iter().flatten().flatten().collect();
+        let tensor = Tensor::real(&[subjects.len(), classes], values);
+        tensors::write(path, &Tensors::from([("logits".to_string(), tensor)])).map_err(Failure::new)?;
+    }
+    Ok(())
+}
+
+fn elaborated(arguments: &Arguments, images: usize) -> Result<Elaborated, Failure> {
+    arguments.model.elaborate(model::Mode::Eval, Some(images))
+}
+
+/// The extents of an image (channels, height, width), and the number of classes.
+fn shapes(model: &Elaborated) -> ([usize; 3], usize) {
+    let graph = &model.graph;
+    let is_image = |id: &_| graph[*id].op.name() == "input" && graph[*id].attributes.text("name") == "image";
+    let image = graph.ids().into_iter().find(is_image).expect("a model has images");
+    let dims = graph[image].ty.dims[1..].try_into().expect("elaboration has checked the input");
+    (dims, graph[graph.result("logits").expect("a model has logits")].ty.dims[1])
+}
