@@ -1,5 +1,6 @@
 //! `rnet export`: the inference graph for other runtimes.
 
+use super::weights::Renaming;
 use super::{Failure, Outcome, model, print, thousands};
 use rnet_compiler::onnx;
 use rnet_runtime::state::State;
@@ -18,6 +19,8 @@ pub struct Arguments {
     /// The weights, as `train` and `init` write them [default: those that training would begin with]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    renaming: Renaming,
     /// Keep every batch norm a node of its own; else it goes into the convolution in front of it
     #[arg(long)]
     no_fold: bool,
@@ -48,10 +51,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Images::Fixed(images) => (images, images.to_string()),
     };
     let model = arguments.model.elaborate(model::Mode::Eval, Some(batch))?;
-    let program = model::program(&model, model::Mode::Eval, &mut |_, _| ())?;
+    let program = model::program(&model, model::Mode::Eval)?;
     let mut state = State::new(&program.states, model.train.seed);
-    if let Some(path) = &arguments.weights {
-        model::load(&mut state, path)?;
+    match &arguments.weights {
+        Some(path) => arguments.renaming.load(&mut state, path)?,
+        None => arguments.renaming.refuse("--weights")?,
     }
     let tensors = weights::tensors(&state, weights::Extent::Weights);
     let dynamic = matches!(arguments.batch, Images::Any);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod ckpt;
 mod data;
 mod diff;
 mod dump;
@@ -20,6 +21,7 @@ mod profile;
 mod run_directory;
 mod summary;
 mod train;
+mod weights;
 
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
@@ -46,6 +48,7 @@ enum Verb {
     Train(train::Arguments),
     Eval(eval::Arguments),
     Check(check::Arguments),
+    Ckpt(ckpt::Arguments),
     Summary(summary::Arguments),
     Fmt(fmt::Arguments),
     Expand(expand::Arguments),
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Verb::Init(arguments) => init::run(&arguments).map(done),
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
+        Verb::Ckpt(arguments) => ckpt::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),

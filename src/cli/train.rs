@@ -1,6 +1,7 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
 use super::run_directory::{Recipe, RunDirectory};
+use super::weights::Start;
 use super::{Failure, data, model, print, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
@@ -26,6 +27,8 @@ pub struct Arguments {
     /// Go on with the run in this directory, to the bit as if it had not stopped
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    start: Start,
     /// Where the data set is: its own directory, or the one above it [default: the path in the file]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -75,7 +78,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
         Some(directory) => {
-            if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
+            let is_begun = arguments.out.is_some() || arguments.start.is_given() || !arguments.settings().is_empty();
+            if arguments.model.is_given() || is_begun {
                 return Err(Failure::new(
                     "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every and \
                      --keep can be given beside it",
@@ -102,7 +106,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let steps = all(model::Mode::Train, data.dataset.train.len())?;
     let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
     data::check(&steps[0].1, &data)?;
-    let state = State::new(&steps[0].1.states, config.seed);
+    let mut state = State::new(&steps[0].1.states, config.seed);
+    arguments.start.fill(&mut state)?;
     let computations = Computations {
         step: Batched::new(steps).map_err(Failure::new)?,
         evaluation: Batched::new(evaluations).map_err(Failure::new)?,
@@ -111,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let seed = config.seed;
     let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
 
-    let recipe = || Recipe::new(directory.as_deref().map(absolute));
+    let recipe = || Recipe::new(directory.as_deref().map(absolute), arguments.start.file().map(absolute));
     let run = match &arguments.resume {
         Some(directory) => RunDirectory::existing(directory),
         None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe())?,

@@ -1,7 +1,7 @@
 //! The inference graph as an ONNX file: bytes, that any runtime of the format reads.
 //!
 //! What depends on weights alone is computed here, in double precision, and becomes an initialiser; so batch norm that was folded
-//! into a convolution leaves one `Conv` behind. A parameter that is read as it is keeps its name. Activations stay [N,C,H,W] and
+//! into a convolution leaves one `Conv` behind. An op without an operator of its own is taken apart. A parameter that is read as it is keeps its name. Activations stay [N,C,H,W] and
 //! weights as PyTorch has them, which is how ONNX has them too.
 //!
 //! [`rules`] is the table from ops to operators; [`emitter`] writes nodes, initialisers and names; [`constants`] computes what
@@ -101,6 +101,7 @@ pub fn export(graph: &Graph, weights: &Tensors, options: &Options) -> Result<Exp
     if options.fold {
         passes::fold_batch_norm::fold_every_batch_norm(&mut graph);
     }
+    passes::decompose::decompose_if(&mut graph, |op| rules::find(op).is_none());
     passes::simplify::simplify(&mut graph);
     passes::cse::cse(&mut graph);
     passes::dead_code::dead_code(&mut graph);

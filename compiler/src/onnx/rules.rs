@@ -15,7 +15,7 @@ pub enum Rule {
     Other(fn(&mut Emitter, &Node) -> Result<Value, String>),
 }
 
-/// Every op that inference can have. What is missing belongs to training, or has no counterpart.
+/// What inference can consist of. An op that is missing here is taken apart as the pass `decompose` does, or belongs to training.
 pub const RULES: &[(&str, Rule)] = &[
     ("add", Rule::Elementwise("Add")),
     ("sub", Rule::Elementwise("Sub")),
@@ -23,7 +23,15 @@ pub const RULES: &[(&str, Rule)] = &[
     ("div", Rule::Elementwise("Div")),
     ("neg", Rule::Elementwise("Neg")),
     ("sqrt", Rule::Elementwise("Sqrt")),
+    ("exp", Rule::Elementwise("Exp")),
+    ("erf", Rule::Elementwise("Erf")),
+    ("sigmoid", Rule::Elementwise("Sigmoid")),
+    ("tanh", Rule::Elementwise("Tanh")),
     ("relu", Rule::Elementwise("Relu")),
+    ("relu6", Rule::Other(relu6)),
+    ("leaky_relu", Rule::Other(leaky_relu)),
+    ("hardsigmoid", Rule::Other(hardsigmoid)),
+    ("hardswish", Rule::Elementwise("HardSwish")),
     ("scale", Rule::Other(|emitter, node| with_number(emitter, node, "Mul"))),
     ("offset", Rule::Other(|emitter, node| with_number(emitter, node, "Add"))),
     ("square", Rule::Other(square)),
@@ -57,6 +65,25 @@ fn with_number(emitter: &mut Emitter, node: &Node, operator: &str) -> Result<Val
     let x = emitter.value(node.operands[0])?;
     let by = emitter.number(node.attributes.float("by"));
     Ok(emitter.elementwise(operator, &[x, by], Vec::new()))
+}
+
+fn relu6(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    let bounds = [0.0, 6.0].map(|bound| emitter.number(bound));
+    let [least, greatest] = bounds;
+    Ok(emitter.elementwise("Clip", &[x, least, greatest], Vec::new()))
+}
+
+fn leaky_relu(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    let slope = Attribute::float("alpha", node.attributes.float("slope"));
+    Ok(emitter.elementwise("LeakyRelu", &[x], vec![slope]))
+}
+
+fn hardsigmoid(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    let slope = vec![Attribute::float("alpha", 1.0 / 6.0), Attribute::float("beta", 0.5)];
+    Ok(emitter.elementwise("HardSigmoid", &[x], slope))
 }
 
 fn square(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {

@@ -53,8 +53,11 @@ fn written(body: &str, fold: bool, dynamic: bool) -> proto::Graph {
     )
 }
 
-/// Attributes that each operator must have here, with their kinds; there are no operators but these.
-const OPERATORS: &[(&str, usize, &[(&str, AttributeKind)])] = &[
+/// What an operator must have here: its operands (any number of them: `usize::MAX`), and its attributes with their kinds.
+type Operator = (&'static str, usize, &'static [(&'static str, AttributeKind)]);
+
+/// There are no operators but these.
+const OPERATORS: &[Operator] = &[
     ("Add", 2, &[]),
     ("Sub", 2, &[]),
     ("Mul", 2, &[]),
@@ -63,6 +66,14 @@ const OPERATORS: &[(&str, usize, &[(&str, AttributeKind)])] = &[
     ("Sqrt", 1, &[]),
     ("Reciprocal", 1, &[]),
     ("Relu", 1, &[]),
+    ("Clip", 3, &[]),
+    ("LeakyRelu", 1, &[("alpha", AttributeKind::Float)]),
+    ("Exp", 1, &[]),
+    ("Erf", 1, &[]),
+    ("Sigmoid", 1, &[]),
+    ("Tanh", 1, &[]),
+    ("HardSigmoid", 1, &[("alpha", AttributeKind::Float), ("beta", AttributeKind::Float)]),
+    ("HardSwish", 1, &[]),
     ("Expand", 2, &[]),
     ("Unsqueeze", 2, &[]),
     ("Reshape", 2, &[]),
@@ -146,7 +157,7 @@ fn check(graph: &proto::Graph) -> Result<(), String> {
                 return Err(format!("`{}` of `{}` is not of its kind", attribute.name, node.name));
             }
         }
-        let fits = |(name, inputs, wanted): &(&str, usize, &[(&str, AttributeKind)])| {
+        let fits = |(name, inputs, wanted): &Operator| {
             let wanted: Vec<(&str, i32)> = wanted.iter().map(|&(name, kind)| (name, kind as i32)).collect();
             *name == node.op_type && (*inputs == node.input.len() || *inputs == usize::MAX) && wanted == attributes
         };
@@ -200,6 +211,12 @@ fn networks_become_the_operators_that_they_should() {
         ("max_pool(2) -> avg_pool(3, stride = 1, pad = 1) -> flatten", "MaxPool AveragePool Flatten"),
         ("subsample(2) -> pad_channels(8) -> flatten", "Slice Pad Flatten"),
         ("flatten -> dropout -> dense(5)", "Flatten Gemm"),
+        (
+            "relu6 -> leaky_relu -> hardsigmoid -> hardswish -> silu -> flatten",
+            "Clip LeakyRelu HardSigmoid HardSwish Sigmoid Mul Flatten",
+        ),
+        // By its decomposition.
+        ("gelu -> flatten", "Mul Erf Mul Add Mul Flatten"),
         ("mul(id, conv3x3) -> flatten", "Conv Mul Flatten"),
         ("(x => { let t = shared(conv3x3 -> bn)\n x -> t -> t }) -> flatten", "Conv Conv Flatten"),
     ];
@@ -221,8 +238,8 @@ fn batch_norm_goes_into_the_convolution_or_stays_as_is_asked() {
     for filter in 0..2 {
         let scale = f64::from(gamma[filter]) / (f64::from(var[filter]) + 1e-5).sqrt();
         let weight = |at: usize| scale * f64::from(kept["conv1.weight"][at]);
-        for at in filter * 27..(filter + 1) * 27 {
-            assert!((f64::from(folded["conv1.weight"][at]) - weight(at)).abs() < 1e-6, "weight {at}");
+        for (at, &found) in folded["conv1.weight"].iter().enumerate().skip(filter * 27).take(27) {
+            assert!((f64::from(found) - weight(at)).abs() < 1e-6, "weight {at}");
         }
         let bias = scale * f64::from(kept["conv1.bias"][filter] - mean[filter]) + f64::from(beta[filter]);
         assert!((f64::from(folded["conv1.bias"][filter]) - bias).abs() < 1e-6, "bias {filter}");

@@ -3,7 +3,7 @@
 mod answer;
 mod subject;
 
-use super::{Failure, Outcome, data, model, print};
+use super::{Failure, Outcome, data, model, print, weights};
 use answer::Answer;
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::executable::Executable;
@@ -25,6 +25,8 @@ pub struct Arguments {
     /// The weights, as `train` and `init` write them
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
+    #[command(flatten)]
+    renaming: weights::Renaming,
     /// PNG or JPEG pictures; or safetensors files with `image` (f32 N x C x H x W), which the model takes as they are
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
@@ -69,14 +71,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
     for images in batch_sizes(subjects.len(), BATCH) {
         let mut model = elaborated(arguments, images)?;
         model.graph.outputs.retain(|output| output.name == "logits");
-        programs.push((images, model::program(&model, model::Mode::Eval, &mut |_, _| ())?));
+        programs.push((images, model::program(&model, model::Mode::Eval)?));
     }
     let (_, program) = &programs[0];
     if let Some(data) = &data {
         data::check(program, data)?;
     }
     let mut state = State::new(&program.states, 0);
-    model::load(&mut state, &arguments.weights)?;
+    arguments.renaming.load(&mut state, &arguments.weights)?;
     let workers = Workers::new(model::threads(arguments.threads));
 
     let (mut logits, mut unreadable) = (Vec::new(), Vec::new());
@@ -105,12 +107,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
             answer.iter_mut().for_each(|answer| *answer = row.to_vec());
         }
     }
-    let names = data.as_ref().map(|data| &data.dataset.classes[..]);
-    let name = |label: usize| names.map_or_else(|| label.to_string(), |names| names[label].to_string());
+    let name = |label: usize| match &data {
+        Some(data) => data.dataset.classes[label].to_string(),
+        None => label.to_string(),
+    };
     let mut answers = Vec::new();
     for (subject, logits) in subjects.iter().zip(&logits) {
         let Some(logits) = logits else { continue };
-        answers.push(Answer::new(&subject.name, logits, arguments.top as usize, &name)?);
+        answers.push(Answer::new(&subject.name, logits, arguments.top as usize, name)?);
     }
     print(&match (arguments.json, arguments.csv) {
         (true, _) => answer::json(&answers),

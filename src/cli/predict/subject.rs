@@ -3,7 +3,6 @@
 use super::super::{Failure, data::Data};
 use rnet_runtime::data::picture;
 use rnet_runtime::layout::to_physical;
-use rnet_runtime::random::Stream;
 use rnet_runtime::tensors::{self, Elements};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,9 +74,7 @@ impl Subject {
             Image::Picture(path) => {
                 let data = data.expect("pictures are looked at with a data section");
                 let [_, pipeline] = &data.pipelines;
-                let planes =
-                    picture::read(path, data.dataset.dims, data.dataset.white).map_err(|error| error.to_string())?;
-                pipeline.apply(&planes, Stream::new(&[]), target);
+                picture::transformed(path, &data.dataset, pipeline, target).map_err(|error| error.to_string())?;
             }
         }
         Ok(())
