@@ -26,6 +26,11 @@ CONSTRUCTS = {
     "windows that are no squares": "conv2d(4, kernel = [1, 5], stride = [1, 2], pad = [0, 2], dilation = 1) -> max_pool([2, 3], stride = [2, 1]) -> flatten",
     "groups, dilation, channels": "conv(6, dilation = 2, groups = 3) -> bn -> depthwise(6, stride = 2) -> bn -> subsample(2) -> pad_channels(9) -> flatten",
     "branches": "concat(id, conv1x1(4) -> relu, avg_pool(3, stride = 1, pad = 1)) -> mul(id, conv3x3 -> bn) -> add(id, relu, conv5x5) -> global_avg_pool",
+    "pools that stand out": "max_pool(2, stride = 2, ceil = true) -> avg_pool(2, stride = 2, ceil = true) -> flatten",
+    "dilated pools": "max_pool(3, dilation = 2, stride = 1, pad = 2) -> avg_pool([3, 2], dilation = [2, 3], stride = 1, pad = [1, 1]) -> flatten",
+    "resampling": "upsample(2) -> upsample([2, 1], mode = \"bilinear\") -> adaptive_avg_pool([5, 7]) -> conv3x3(4) -> adaptive_avg_pool(1) -> flatten",
+    "squeeze and excite": "conv3x3(8) -> bn -> silu -> scale_channels(global_avg_pool -> dense(2) -> relu -> dense(8) -> sigmoid) -> flatten",
+    "activations": "concat(relu6, leaky_relu(0.2), sigmoid, tanh, gelu, gelu(approximate = \"tanh\"), silu, hardsigmoid, hardswish) -> flatten",
     "shared weights": "(x => { let t = shared(conv3x3 -> bn -> relu)\n x -> t -> t -> t }) -> flatten",
     "batch norm alone, biases": "bn -> conv(8, kernel = 3, bias = true) -> bn -> relu -> flatten -> dense(8) -> bn -> relu",
 }

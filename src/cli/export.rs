@@ -7,8 +7,9 @@ use rnet_runtime::state::State;
 use rnet_runtime::{durable, weights};
 use std::path::PathBuf;
 
-/// Write the inference graph as an ONNX file: from `image` [N, channels, height, width], as the data section's pipeline leaves it, to
-/// `logits` [N, classes]
+/// Write the inference graph as an ONNX file
+///
+/// Its input is `image`, N x channels x height x width, as the data section's pipeline leaves it; its result is `logits`, N x classes.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]

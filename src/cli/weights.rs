@@ -18,6 +18,13 @@ pub struct Renaming {
     rules: Vec<Rule>,
 }
 
+/// The tensors of a file under their new names.
+pub struct Renamed<'r> {
+    pub tensors: Tensors,
+    /// Each rule, and how many names it has matched.
+    pub rules: Vec<(&'r str, usize)>,
+}
+
 impl Renaming {
     /// Whether there is a rule.
     pub fn is_given(&self) -> bool {
@@ -32,16 +39,16 @@ impl Renaming {
         }
     }
 
-    /// The tensors of a file under their new names, and how many names each rule has changed.
-    pub fn read(&self, path: &Path) -> Result<(Tensors, Vec<(&str, usize)>), Failure> {
+    /// The tensors of a file under their new names.
+    pub fn read(&self, path: &Path) -> Result<Renamed<'_>, Failure> {
         let tensors = tensors::read(path).map_err(Failure::new)?;
         let (tensors, counts) = rename::rename(tensors, &self.rules).map_err(|error| misfit(path, &error))?;
-        Ok((tensors, self.rules.iter().map(Rule::text).zip(counts).collect()))
+        Ok(Renamed { tensors, rules: self.rules.iter().map(Rule::text).zip(counts).collect() })
     }
 
     /// Fills the state from a file of weights.
     pub fn load(&self, state: &mut State, path: &Path) -> Result<(), Failure> {
-        let (tensors, _) = self.read(path)?;
+        let Renamed { tensors, .. } = self.read(path)?;
         weights::load(state, &tensors, weights::Extent::Weights).map_err(|error| misfit(path, &error))
     }
 }
@@ -76,7 +83,7 @@ impl Start {
     /// Fills the state as the flags say, and tells what begins afresh.
     pub fn fill(&self, state: &mut State) -> Result<(), Failure> {
         let Some(path) = &self.from else { return self.renaming.refuse("--from") };
-        let (tensors, _) = self.renaming.read(path)?;
+        let Renamed { tensors, .. } = self.renaming.read(path)?;
         let is_chosen = |name: &str| {
             self.only.as_ref().is_none_or(|only| only.is_match(name))
                 && !self.except.as_ref().is_some_and(|except| except.is_match(name))

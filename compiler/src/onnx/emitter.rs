@@ -302,6 +302,14 @@ impl Emitter<'_> {
         name
     }
 
+    /// Real numbers that an operator needs, called `role` behind the layer's path.
+    pub fn real_numbers(&mut self, dims: &[usize], values: &[f32], role: &str) -> String {
+        let name = format!("{}.{role}", self.path);
+        let name = self.unique(&name);
+        self.written.initializer.push(proto::Tensor::real(&name, dims, values));
+        name
+    }
+
     /// Writes an operator with one result, and returns the result's name.
     pub fn operator(&mut self, op_type: &str, inputs: &[String], attribute: Vec<Attribute>) -> String {
         let path = self.path.clone();

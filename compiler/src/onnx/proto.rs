@@ -75,6 +75,8 @@ pub struct Attribute {
     pub f: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(enumeration = "AttributeKind", optional, tag = "20")]
@@ -88,6 +90,7 @@ pub enum AttributeKind {
     Undefined = 0,
     Float = 1,
     Int = 2,
+    String = 3,
     Ints = 7,
 }
 
@@ -156,6 +159,12 @@ impl Attribute {
     pub fn int(name: &str, value: i64) -> Attribute {
         let kind = Some(AttributeKind::Int as i32);
         Attribute { name: name.to_string(), i: Some(value), kind, ..Attribute::default() }
+    }
+
+    /// A text.
+    pub fn text(name: &str, value: &str) -> Attribute {
+        let kind = Some(AttributeKind::String as i32);
+        Attribute { name: name.to_string(), s: Some(value.as_bytes().to_vec()), kind, ..Attribute::default() }
     }
 
     /// A list of whole numbers.

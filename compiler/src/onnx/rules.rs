@@ -2,7 +2,8 @@
 
 use super::emitter::{Emitter, Value};
 use super::proto::{Attribute, extents};
-use crate::graph::{Attributes, Node, NodeId};
+use crate::graph::{Node, NodeId};
+use crate::ops::{pool, stencil};
 
 /// How an op is written.
 #[derive(Clone, Copy)]
@@ -41,12 +42,10 @@ pub const RULES: &[(&str, Rule)] = &[
     ("batch_norm", Rule::Other(batch_norm)),
     ("conv2d", Rule::Product(conv2d)),
     ("dense", Rule::Product(dense)),
-    ("max_pool", Rule::Other(|emitter, node| pool(emitter, node, "MaxPool", Vec::new()))),
-    // Padding is averaged in.
-    (
-        "avg_pool",
-        Rule::Other(|emitter, node| pool(emitter, node, "AveragePool", vec![Attribute::int("count_include_pad", 1)])),
-    ),
+    ("max_pool", Rule::Other(max_pool)),
+    ("avg_pool", Rule::Other(avg_pool)),
+    ("resample", Rule::Other(resample)),
+    ("upsample", Rule::Other(upsample)),
     ("global_avg_pool", Rule::Other(global_avg_pool)),
     ("flatten", Rule::Other(flatten)),
     ("unflatten", Rule::Other(unflatten)),
@@ -143,11 +142,12 @@ fn conv2d(emitter: &mut Emitter, node: &Node, bias: Option<NodeId>) -> Result<Va
     let kernel = extents(&emitter.dims(node.operands[1])[2..]);
     let inputs = factors(emitter, node, bias)?;
     let attributes = &node.attributes;
+    let pad = attributes.ints("pad");
     let geometry = vec![
         Attribute::ints("dilations", attributes.ints("dilation")),
         Attribute::int("group", attributes.int("groups")),
         Attribute::ints("kernel_shape", &kernel),
-        pads(attributes),
+        Attribute::ints("pads", &[pad, pad].concat()),
         Attribute::ints("strides", attributes.ints("stride")),
     ];
     Ok(emitter.whole("Conv", &inputs, geometry, node.ty.rank()))
@@ -159,22 +159,92 @@ fn dense(emitter: &mut Emitter, node: &Node, bias: Option<NodeId>) -> Result<Val
     Ok(emitter.whole("Gemm", &inputs, vec![Attribute::int("transB", 1)], node.ty.rank()))
 }
 
-/// The padding on both sides, all beginnings before all ends.
-fn pads(attributes: &Attributes) -> Attribute {
-    let pad = attributes.ints("pad");
-    Attribute::ints("pads", &[pad, pad].concat())
+/// The padding of a pool, all beginnings before all ends: behind the input as much as the last window needs, which says what is to be done
+/// with windows that stand out without ONNX's own rules for them.
+fn pool_pads(emitter: &Emitter, node: &Node) -> Attribute {
+    let window = pool::window(&node.attributes);
+    let input = emitter.dims(node.operands[0]);
+    let behind = [0, 1].map(|axis| {
+        let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+        let end = (node.ty.dims[2 + axis] - 1) * window.stride[axis] + reach;
+        end.saturating_sub(input[2 + axis] + window.pad[axis])
+    });
+    Attribute::ints("pads", &extents(&[window.pad, behind].concat()))
 }
 
-fn pool(emitter: &mut Emitter, node: &Node, operator: &str, more: Vec<Attribute>) -> Result<Value, String> {
-    let x = emitter.activation(node.operands[0])?;
-    let attributes = &node.attributes;
-    let mut window = vec![
-        Attribute::ints("kernel_shape", attributes.ints("kernel")),
-        pads(attributes),
-        Attribute::ints("strides", attributes.ints("stride")),
+fn max_pool(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let window = pool::window(&node.attributes);
+    let attributes = vec![
+        Attribute::ints("dilations", &extents(&window.dilation)),
+        Attribute::ints("kernel_shape", &extents(&window.kernel)),
+        pool_pads(emitter, node),
+        Attribute::ints("strides", &extents(&window.stride)),
     ];
-    window.extend(more);
-    Ok(emitter.whole(operator, &[x], window, node.ty.rank()))
+    let x = emitter.activation(node.operands[0])?;
+    Ok(emitter.whole("MaxPool", &[x], attributes, node.ty.rank()))
+}
+
+/// Dilated windows, which `AveragePool` does not have, are a convolution of each channel by one number everywhere.
+fn avg_pool(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let window = pool::window(&node.attributes);
+    let x = emitter.activation(node.operands[0])?;
+    let kernel = Attribute::ints("kernel_shape", &extents(&window.kernel));
+    let (pads, strides) = (pool_pads(emitter, node), Attribute::ints("strides", &extents(&window.stride)));
+    let area: usize = window.kernel.iter().product();
+    let mean = if window.dilation == [1, 1] {
+        let attributes = vec![Attribute::int("count_include_pad", 1), kernel, pads, strides];
+        emitter.whole("AveragePool", &[x], attributes, node.ty.rank())
+    } else {
+        let channels = node.ty.dims[1];
+        let share = vec![1.0 / area as f32; channels * area];
+        let share = emitter.real_numbers(&[channels, 1, window.kernel[0], window.kernel[1]], &share, "share");
+        let dilations = Attribute::ints("dilations", &extents(&window.dilation));
+        let attributes = vec![dilations, Attribute::int("group", channels as i64), kernel, pads, strides];
+        emitter.whole("Conv", &[x, share], attributes, node.ty.rank())
+    };
+    // Both divide by the whole window; what stands out beyond the padding is not to be counted.
+    let areas = pool::areas(&node.attributes, emitter.dims(node.operands[0]), &node.ty.dims);
+    if areas.iter().all(|&counted| counted == area as f64) {
+        return Ok(mean);
+    }
+    let factors: Vec<f32> = areas.iter().map(|counted| (area as f64 / counted) as f32).collect();
+    let factors = emitter.real_numbers(&[1, 1, node.ty.dims[2], node.ty.dims[3]], &factors, "area");
+    Ok(emitter.whole("Mul", &[mean.name, factors], Vec::new(), node.ty.rank()))
+}
+
+/// A product with the matrix of the positions' weights, which stand in its columns for columns, in its rows for rows.
+fn resample(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let axis = node.attributes.int("axis") as usize;
+    let (inputs, outputs) = (emitter.dims(node.operands[0])[axis], node.ty.dims[axis]);
+    let mut matrix = vec![0.0; inputs * outputs];
+    for (output, stencil) in stencil::stencils(node.attributes.text("method"), inputs, outputs).iter().enumerate() {
+        for (k, &weight) in stencil.weights.iter().enumerate() {
+            let input = stencil.start + k;
+            matrix[if axis == 3 { input * outputs + output } else { output * inputs + input }] = weight as f32;
+        }
+    }
+    let x = emitter.activation(node.operands[0])?;
+    let dims = if axis == 3 { [inputs, outputs] } else { [outputs, inputs] };
+    let matrix = emitter.real_numbers(&dims, &matrix, "positions");
+    let operands = if axis == 3 { [x, matrix] } else { [matrix, x] };
+    Ok(emitter.whole("MatMul", &operands, Vec::new(), node.ty.rank()))
+}
+
+fn upsample(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let attributes = match node.attributes.text("mode") {
+        "nearest" => vec![
+            Attribute::text("coordinate_transformation_mode", "asymmetric"),
+            Attribute::text("mode", "nearest"),
+            Attribute::text("nearest_mode", "floor"),
+        ],
+        _ => vec![Attribute::text("coordinate_transformation_mode", "half_pixel"), Attribute::text("mode", "linear")],
+    };
+    let factor = node.attributes.extents("factor");
+    let scales = [1.0, 1.0, factor[0] as f32, factor[1] as f32];
+    let scales = emitter.real_numbers(&[4], &scales, "scales");
+    // The operand in the middle, a region, is for another way of counting.
+    Ok(emitter.whole("Resize", &[x, String::new(), scales], attributes, node.ty.rank()))
 }
 
 fn global_avg_pool(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {

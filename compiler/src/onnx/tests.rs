@@ -86,15 +86,35 @@ const OPERATORS: &[Operator] = &[
     ("Conv", 3, CONVOLUTION),
     ("Gemm", 2, &[("transB", AttributeKind::Int)]),
     ("Gemm", 3, &[("transB", AttributeKind::Int)]),
-    ("MaxPool", 1, WINDOW),
+    (
+        "MaxPool",
+        1,
+        &[
+            ("dilations", AttributeKind::Ints),
+            ("kernel_shape", AttributeKind::Ints),
+            ("pads", AttributeKind::Ints),
+            ("strides", AttributeKind::Ints),
+        ],
+    ),
     (
         "AveragePool",
         1,
         &[
+            ("count_include_pad", AttributeKind::Int),
             ("kernel_shape", AttributeKind::Ints),
             ("pads", AttributeKind::Ints),
             ("strides", AttributeKind::Ints),
-            ("count_include_pad", AttributeKind::Int),
+        ],
+    ),
+    ("MatMul", 2, &[]),
+    ("Resize", 3, &[("coordinate_transformation_mode", AttributeKind::String), ("mode", AttributeKind::String)]),
+    (
+        "Resize",
+        3,
+        &[
+            ("coordinate_transformation_mode", AttributeKind::String),
+            ("mode", AttributeKind::String),
+            ("nearest_mode", AttributeKind::String),
         ],
     ),
     ("GlobalAveragePool", 1, &[]),
@@ -108,8 +128,6 @@ const CONVOLUTION: &[(&str, AttributeKind)] = &[
     ("pads", AttributeKind::Ints),
     ("strides", AttributeKind::Ints),
 ];
-const WINDOW: &[(&str, AttributeKind)] =
-    &[("kernel_shape", AttributeKind::Ints), ("pads", AttributeKind::Ints), ("strides", AttributeKind::Ints)];
 
 /// The rules of the format: every name is defined once, before it is used; constants are as long as their extents say; operators
 /// have their operands and attributes.
@@ -133,7 +151,7 @@ fn check(graph: &proto::Graph) -> Result<(), String> {
         }
     }
     for node in &graph.node {
-        let undefined = node.input.iter().find(|name| !known.contains(*name));
+        let undefined = node.input.iter().find(|name| !name.is_empty() && !known.contains(*name));
         if let Some(name) = undefined {
             return Err(format!("`{}` uses `{name}`, which nothing before it defines", node.name));
         }
@@ -146,14 +164,13 @@ fn check(graph: &proto::Graph) -> Result<(), String> {
         let attributes: Vec<(&str, i32)> =
             node.attribute.iter().map(|attribute| (attribute.name.as_str(), attribute.kind.unwrap_or(0))).collect();
         for attribute in &node.attribute {
-            let held = (attribute.f.is_some(), attribute.i.is_some(), !attribute.ints.is_empty());
-            let fits = match attribute.kind() {
-                AttributeKind::Float => held == (true, false, false),
-                AttributeKind::Int => held == (false, true, false),
-                AttributeKind::Ints => held == (false, false, true),
-                AttributeKind::Undefined => false,
-            };
-            if !fits {
+            let held = [
+                (AttributeKind::Float, attribute.f.is_some()),
+                (AttributeKind::Int, attribute.i.is_some()),
+                (AttributeKind::String, attribute.s.is_some()),
+                (AttributeKind::Ints, !attribute.ints.is_empty()),
+            ];
+            if held.iter().any(|&(kind, is_held)| is_held != (kind == attribute.kind())) {
                 return Err(format!("`{}` of `{}` is not of its kind", attribute.name, node.name));
             }
         }
@@ -209,6 +226,15 @@ fn networks_become_the_operators_that_they_should() {
         ("conv3x3(4) -> concat(bn, id) -> flatten", "Conv BatchNormalization Concat Flatten"),
         ("residual(conv3x3 -> bn) -> relu -> flatten", "Conv Add Relu Flatten"),
         ("max_pool(2) -> avg_pool(3, stride = 1, pad = 1) -> flatten", "MaxPool AveragePool Flatten"),
+        (
+            "max_pool(3, stride = 2, ceil = true) -> avg_pool(2, stride = 2, ceil = true) -> flatten",
+            "MaxPool AveragePool Flatten",
+        ),
+        ("upsample(2) -> adaptive_avg_pool([5, 7]) -> flatten", "Resize MatMul MatMul Flatten"),
+        (
+            "scale_channels(global_avg_pool -> dense(3) -> sigmoid) -> flatten",
+            "GlobalAveragePool Flatten Gemm Sigmoid Unsqueeze Mul Flatten",
+        ),
         ("subsample(2) -> pad_channels(8) -> flatten", "Slice Pad Flatten"),
         ("flatten -> dropout -> dense(5)", "Flatten Gemm"),
         (
@@ -310,7 +336,7 @@ fn what_cannot_be_written_is_named_with_its_place() {
     let model = elaborated("conv3x3(4) -> bn -> flatten -> dropout -> dense(2)", Mode::Train);
     let error = |graph: &Graph| export(graph, &weights(graph), &options(true, true)).unwrap_err().to_string();
     let text = error(&model.graph);
-    assert_eq!(text, "net.rnet:2:25: `batch_mean` (bn1) cannot be written as ONNX: there is no counterpart");
+    assert_eq!(text, "net.rnet:2:25: `reduce_sum` (bn1) cannot be written as ONNX: it adds up several images");
     let model = elaborated("flatten -> dropout -> dense(2)", Mode::Train);
     let text = error(&model.graph);
     assert!(text.contains("`dropout` (dropout1) cannot be written"), "{text}");

@@ -1,6 +1,7 @@
 //! `rnet ckpt convert`: the tensors of a file under other names.
 
-use super::super::{Failure, Outcome, print, weights::Renaming};
+use super::super::weights::{Renamed, Renaming};
+use super::super::{Failure, Outcome, print};
 use rnet_runtime::{tensors, weights};
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let (mut tensors, rules) = arguments.renaming.read(&arguments.input)?;
+    let Renamed { mut tensors, rules } = arguments.renaming.read(&arguments.input)?;
     let mut text: String = rules.iter().map(|(rule, count)| format!("--rename '{rule}': {count} names\n")).collect();
     if arguments.only_weights {
         let removed = weights::remove_memory(&mut tensors);

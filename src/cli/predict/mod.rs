@@ -42,7 +42,7 @@ pub struct Arguments {
     /// Print CSV: a line for each class of each picture
     #[arg(long)]
     csv: bool,
-    /// Write the `logits` too, [N, classes], into a safetensors file
+    /// Write the `logits` too, N x classes, into a safetensors file, if every picture could be read
     #[arg(long, value_name = "FILE")]
     logits: Option<PathBuf>,
     /// Threads to compute with [default: all cores]
@@ -81,40 +81,33 @@ pub fn run(arguments: &Arguments) -> Outcome {
     arguments.renaming.load(&mut state, &arguments.weights)?;
     let workers = Workers::new(model::threads(arguments.threads));
 
-    let (mut logits, mut unreadable) = (Vec::new(), Vec::new());
-    let mut executables = Vec::new();
-    for (images, program) in programs {
-        executables.push((images, Executable::new(program).map_err(Failure::new)?));
-    }
+    let link = |(images, program)| Ok((images, Executable::new(program).map_err(Failure::new)?));
+    let mut executables = programs.into_iter().map(link).collect::<Result<Vec<_>, Failure>>()?;
+    // For each subject its logits, or why it cannot be read.
+    let mut logits: Vec<Result<Vec<f32>, String>> = Vec::new();
     for batch in subjects.chunks(BATCH) {
         let found = executables.iter_mut().find(|(images, _)| *images == batch.len());
         let (_, executable) = found.expect("a program for each size of batch");
-        let input = executable.input_f32("image");
-        for (subject, target) in batch.iter().zip(input.chunks_exact_mut(dims.iter().product())) {
-            if let Err(error) = subject.write(data.as_ref(), dims, target) {
-                // What this place of the batch gives is passed over.
-                unreadable.push(error);
-                target.fill(0.0);
-                logits.push(None);
-            } else {
-                logits.push(Some(Vec::new()));
-            }
-        }
+        let targets = executable.input_f32("image").chunks_exact_mut(dims.iter().product());
+        let outcomes: Vec<_> =
+            batch.iter().zip(targets).map(|(subject, target)| subject.write(data.as_ref(), dims, target)).collect();
         executable.run(&workers, &mut state);
+        // Where nothing could be read the row is whatever came out, and is dropped.
         let rows = executable.output_logical("logits");
-        let places = logits.len() - batch.len()..;
-        for (answer, row) in logits[places].iter_mut().zip(rows.chunks_exact(classes)) {
-            answer.iter_mut().for_each(|answer| *answer = row.to_vec());
-        }
+        logits.extend(
+            outcomes.into_iter().zip(rows.chunks_exact(classes)).map(|(read, row)| read.map(|()| row.to_vec())),
+        );
     }
     let name = |label: usize| match &data {
         Some(data) => data.dataset.classes[label].to_string(),
         None => label.to_string(),
     };
-    let mut answers = Vec::new();
+    let (mut answers, mut unreadable) = (Vec::new(), Vec::new());
     for (subject, logits) in subjects.iter().zip(&logits) {
-        let Some(logits) = logits else { continue };
-        answers.push(Answer::new(&subject.name, logits, arguments.top as usize, name)?);
+        match logits {
+            Ok(logits) => answers.push(Answer::new(&subject.name, logits, arguments.top as usize, name)?),
+            Err(reason) => unreadable.push(reason.as_str()),
+        }
     }
     print(&match (arguments.json, arguments.csv) {
         (true, _) => answer::json(&answers),
