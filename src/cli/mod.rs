@@ -5,6 +5,8 @@ mod check;
 mod ckpt;
 mod data;
 mod diff;
+mod divergence;
+mod dry_run;
 mod dump;
 mod eval;
 mod expand;
@@ -13,12 +15,16 @@ mod export;
 mod fmt;
 mod grad;
 mod init;
+mod lr;
 mod lsp;
 mod model;
+mod overfit_batch;
 mod plot;
 mod predict;
 mod profile;
+mod rescue;
 mod run_directory;
+mod session;
 mod summary;
 mod train;
 mod weights;
@@ -59,6 +65,7 @@ enum Verb {
     Dump(dump::Arguments),
     Init(init::Arguments),
     Grad(grad::Arguments),
+    Lr(lr::Arguments),
     Bench(bench::Arguments),
     Plot(plot::Arguments),
     Predict(predict::Arguments),
@@ -80,6 +87,12 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.strip_prefix("error: ").unwrap_or(&self.0))
+    }
+}
+
 /// What a verb comes to.
 pub type Outcome = Result<(), Failure>;
 
@@ -94,6 +107,7 @@ pub fn run() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments).map(done),
         Verb::Ckpt(arguments) => ckpt::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Predict(arguments) => predict::run(&arguments).map(done),

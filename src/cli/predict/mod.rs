@@ -6,18 +6,19 @@ mod subject;
 use super::{Failure, Outcome, data, model, print, weights};
 use answer::Answer;
 use rnet_compiler::elaborate::Elaborated;
+use rnet_runtime::config::Views;
 use rnet_runtime::executable::Executable;
 use rnet_runtime::state::State;
 use rnet_runtime::tensors::{self, Tensor, Tensors};
 use rnet_runtime::train::batch_sizes;
 use rnet_runtime::workers::Workers;
 use std::path::PathBuf;
-use subject::Subject;
 
 /// Tell what pictures show, by class and probability
 ///
-/// A picture goes through the `test` pipeline of the file's data section, which also names the classes. One that is not of the size of
-/// the data set's images is scaled until it fills that size, and its middle is taken.
+/// A picture goes through the `test` pipeline of the file's data section, which also names the classes and may have views that answers
+/// are averaged over. Where the data set's images have one size, a picture of another is scaled until it fills that size, and its
+/// middle is taken.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -59,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let (dims, classes) = shapes(&model);
     let subjects = subject::subjects(&arguments.images, dims)?;
     let data = match data::open(&model, arguments.data.as_deref()) {
-        Err(failure) if subjects.iter().any(Subject::is_picture) => return Err(failure),
+        Err(failure) if subjects[0].is_picture() => return Err(failure),
         Err(Failure(reason)) if model.data.is_some() => {
             eprintln!("warning: classes have numbers, for their names are not at hand\n{reason}");
             None
@@ -83,23 +84,31 @@ pub fn run(arguments: &Arguments) -> Outcome {
 
     let link = |(images, program)| Ok((images, Executable::new(program).map_err(Failure::new)?));
     let mut executables = programs.into_iter().map(link).collect::<Result<Vec<_>, Failure>>()?;
-    // For each subject its logits, or why it cannot be read.
+    let views = match &data {
+        Some(data) if subjects[0].is_picture() => data.pipelines[1].views().to_vec(),
+        _ => Views::default().all(),
+    };
+    // For each subject its logits, the weighted mean over the views, or why it cannot be read.
     let mut logits: Vec<Result<Vec<f32>, String>> = Vec::new();
     for batch in subjects.chunks(BATCH) {
         let found = executables.iter_mut().find(|(images, _)| *images == batch.len());
         let (_, executable) = found.expect("a program for each size of batch");
-        let targets = executable.input_f32("image").chunks_exact_mut(dims.iter().product());
+        let mut images = vec![0.0; batch.len() * dims.iter().product::<usize>()];
+        let targets = images.chunks_exact_mut(dims.iter().product());
         let outcomes: Vec<_> =
             batch.iter().zip(targets).map(|(subject, target)| subject.write(data.as_ref(), dims, target)).collect();
-        executable.run(&workers, &mut state);
-        // Where nothing could be read the row is whatever came out, and is dropped.
-        let rows = executable.output_logical("logits");
-        logits.extend(
-            outcomes.into_iter().zip(rows.chunks_exact(classes)).map(|(read, row)| read.map(|()| row.to_vec())),
-        );
+        let mut mean = vec![0.0; batch.len() * classes];
+        for view in &views {
+            view.write(&images, dims, executable.input_f32("image"));
+            executable.run(&workers, &mut state);
+            let seen = executable.output_logical("logits");
+            mean.iter_mut().zip(seen).for_each(|(mean, logit)| *mean += view.weight * logit);
+        }
+        // The row of what could not be read is that of a blank image, and is dropped.
+        logits.extend(outcomes.into_iter().zip(mean.chunks(classes)).map(|(read, row)| read.map(|()| row.to_vec())));
     }
     let name = |label: usize| match &data {
-        Some(data) => data.dataset.classes[label].to_string(),
+        Some(data) => data.dataset.classes[label].clone(),
         None => label.to_string(),
     };
     let (mut answers, mut unreadable) = (Vec::new(), Vec::new());

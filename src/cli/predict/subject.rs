@@ -35,6 +35,11 @@ pub fn subjects(paths: &[PathBuf], dims: [usize; 3]) -> Result<Vec<Subject>, Fai
             image: Image::Tensor(Arc::clone(&values), at),
         }));
     }
+    if subjects.iter().any(|subject| subject.is_picture() != subjects[0].is_picture()) {
+        return Err(Failure::new(
+            "pictures and files of tensors have to be asked for one after the other, not at once",
+        ));
+    }
     Ok(subjects)
 }
 
