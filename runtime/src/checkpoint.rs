@@ -88,7 +88,7 @@ fn damaged(damage: &[String]) -> String {
 pub struct Listed {
     /// Steps done.
     pub step: u64,
-    /// Length of its files together.
+    /// Length of its tensors' file.
     pub bytes: u64,
     /// Whether the newest whole checkpoint knows it as the best.
     pub is_best: bool,
@@ -109,8 +109,7 @@ pub fn list(directory: &Path) -> io::Result<Vec<Listed>> {
         if let (Ok((manifest, _)), None) = (&read, best) {
             best = Some(manifest.position.best.map(|(_, step)| step));
         }
-        let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let bytes = length(&path) + length(&path.with_extension("safetensors"));
+        let bytes = fs::metadata(path.with_extension("safetensors")).map_or(0, |metadata| metadata.len());
         listed.push(Listed { step, bytes, is_best: false, damage: read.err() });
     }
     listed.iter_mut().for_each(|row| row.is_best = best.flatten() == Some(row.step));
@@ -399,8 +398,7 @@ mod tests {
         let rows = list(directory.path()).unwrap();
         let told: Vec<_> = rows.iter().map(|row| (row.step, row.is_best, row.damage.is_some())).collect();
         assert_eq!(told, [(1, false, false), (2, true, false), (3, false, true)]);
-        let manifest = fs::metadata(directory.path().join("step-000000000003.json")).unwrap().len();
-        assert_eq!(rows[2].bytes, manifest + 4);
+        assert_eq!(rows[2].bytes, 4);
         assert!(rows[2].damage.as_ref().unwrap().contains("length or checksum is wrong"));
     }
 

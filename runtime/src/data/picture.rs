@@ -2,7 +2,7 @@
 
 use super::{Dataset, Draws, Extents, Image, Pipeline};
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageFormat, ImageReader};
 use std::path::{Path, PathBuf};
 
 /// Why a picture cannot be used.
@@ -36,7 +36,11 @@ fn read(path: &Path, channels: usize, extents: Extents, white: u8) -> Result<Ima
     let failed = |reason: String| PictureError { path: path.to_path_buf(), reason };
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
     let reader = reader.map_err(|error| failed(format!("cannot be read: {error}")))?;
-    let picture = reader.decode().map_err(|error| failed(format!("expected a PNG or JPEG picture: {error}")))?;
+    let expected = |found: String| failed(format!("expected a PNG or JPEG picture, {found}"));
+    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
+        return Err(expected("found something else".to_string()));
+    }
+    let picture = reader.decode().map_err(|error| expected(format!("found a damaged one: {error}")))?;
     let Extents { height, width, is_exact } = extents;
     let picture = match is_exact && (picture.height() as usize, picture.width() as usize) != (height, width) {
         true => picture.resize_to_fill(width as u32, height as u32, FilterType::Triangle),
@@ -106,6 +110,10 @@ mod tests {
         assert!(message(4).contains("1 channel or 3, the model's images have 4"));
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert!(message(3).contains("p.png: expected a PNG or JPEG picture"));
+        assert!(message(3).contains("p.png: expected a PNG or JPEG picture, found a damaged one"));
+        let text = directory.path().join("p.txt");
+        fs::write(&text, "no picture").unwrap();
+        let error = read(&text, 3, exactly(2, 2), 255).unwrap_err().to_string();
+        assert!(error.ends_with("p.txt: expected a PNG or JPEG picture, found something else"), "{error}");
     }
 }

@@ -83,7 +83,7 @@ mod tests {
         let logits = [0.0, 2f32.ln(), 100.0f32.ln(), 2f32.ln()];
         let name = |label: usize| ["a", "b, \"c\"", "d", "e"][label].to_string();
         let answers = [Answer::new("p.png", &logits, 3, name).ok().expect("finite")];
-        assert_eq!(table(&answers), "p.png  d         95.24%\n       b, \"c\"    1.90%\n       e          1.90%\n");
+        assert_eq!(table(&answers), "p.png  d        95.24%\n       b, \"c\"    1.90%\n       e         1.90%\n");
         let lines = csv(&answers);
         assert_eq!(
             lines.lines().nth(2),
