@@ -1,6 +1,6 @@
 //! What the verbs share that read weights: renaming, filling a state, and beginning a run with weights.
 
-use super::{Failure, print};
+use super::{Failure, tell};
 use regex::Regex;
 use rnet_runtime::program::StateKind;
 use rnet_runtime::rename::{self, Rule};
@@ -110,7 +110,7 @@ impl Start {
             [one] => format!("; `{one}` begins afresh"),
             [first, ..] => format!("; {} begin afresh, the first is `{first}`", fresh.len()),
         };
-        print(&format!("{taken} of {} tensors are from {}{rest}\n", names.len(), path.display()));
+        tell(&format!("{taken} of {} tensors are from {}{rest}\n", names.len(), path.display()));
         Ok(())
     }
 }

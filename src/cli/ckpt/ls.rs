@@ -1,12 +1,11 @@
 //! `rnet ckpt ls`: the checkpoints of a run.
 
-use super::super::run_directory::RunDirectory;
 use super::super::{Failure, Outcome, print, thousands};
 use rnet_runtime::checkpoint::{Listed, list};
 use rnet_runtime::metrics::{Record, Split};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// List the checkpoints of a run: steps, what was measured there, sizes, and whether each is whole
 ///
@@ -22,11 +21,11 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let run = RunDirectory::existing(&arguments.run);
-    let directory = run.checkpoints();
+    // A run that is under way can be looked at: nothing is locked.
+    let directory = arguments.run.join("checkpoints");
     let checkpoints =
         list(&directory).map_err(|error| Failure::new(format!("{}: cannot be read: {error}", directory.display())))?;
-    let records = records(&run)?;
+    let records = records(&arguments.run.join("metrics.jsonl"))?;
     let rows: Vec<Row> = checkpoints.into_iter().map(|listed| Row::new(listed, &records)).collect();
     print(&match arguments.json {
         true => format!("{:#}\n", Value::Array(rows.iter().map(Row::json).collect())),
@@ -36,10 +35,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-/// The lines of the run's metrics; none where there is no file.
-fn records(run: &RunDirectory) -> Result<Vec<Record>, Failure> {
-    let path = run.metrics();
-    let text = match fs::read_to_string(&path) {
+/// The lines of a run's metrics; none where there is no file.
+fn records(path: &Path) -> Result<Vec<Record>, Failure> {
+    let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Failure::new(format!("{}: cannot be read: {error}", path.display()))),

@@ -3,7 +3,7 @@
 mod answer;
 mod subject;
 
-use super::{Failure, Outcome, data, model, print, weights};
+use super::{Failure, Outcome, data, model, note, print, weights};
 use answer::Answer;
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::config::Views;
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let data = match data::open(&model, arguments.data.as_deref()) {
         Err(failure) if subjects[0].is_picture() => return Err(failure),
         Err(Failure(reason)) if model.data.is_some() => {
-            eprintln!("warning: classes have numbers, for their names are not at hand\n{reason}");
+            note(&format!("warning: classes have numbers, for their names are not at hand\n{reason}"));
             None
         }
         Err(_) => None,
