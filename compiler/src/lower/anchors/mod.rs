@@ -2,6 +2,7 @@
 
 mod convolution;
 mod cross_entropy;
+mod depthwise;
 mod elementwise;
 mod input_grad;
 mod movement;
