@@ -216,7 +216,14 @@ pub(super) fn batch_norm<'a>(
     Ok(result)
 }
 
-fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64, high: f64) -> Outcome<f64> {
+/// A number within bounds, both included.
+pub(super) fn number<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    name: &str,
+    low: f64,
+    high: f64,
+) -> Outcome<f64> {
     let (value, span) = bound.get(name);
     let number = match value {
         Value::Int(value) => *value as f64,
@@ -229,37 +236,18 @@ fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64
     this.error("E102", span, format!("`{name}` lies between {low} and {high}, this is {number}"))
 }
 
-/// A layer without parameters and attributes.
-fn plain(this: &mut Elaborator, op: &str, x: NodeId, attributes: Attributes, label: Option<&Label>) -> Outcome<NodeId> {
+/// A layer without weights: one op.
+pub(super) fn plain(
+    this: &mut Elaborator,
+    op: &str,
+    x: NodeId,
+    attributes: Attributes,
+    label: Option<&Label>,
+) -> Outcome<NodeId> {
     let path = this.path(op, label)?;
     let result = this.add(op, &[x], attributes, &path)?;
     this.layer(&path, op, result, Cost::default());
     Ok(result)
-}
-
-pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-    if this.builder.graph[x].op.name() == "relu" {
-        this.warn("W013", "`relu` of `relu` changes nothing", "leave one of them out");
-    }
-    plain(this, "relu", x, Attributes::new(), label.as_ref())
-}
-
-pub(super) fn flatten<'a>(
-    this: &mut Elaborator<'a>,
-    _: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    plain(this, "flatten", x, Attributes::new(), label.as_ref())
-}
-
-pub(super) fn global_avg_pool<'a>(
-    this: &mut Elaborator<'a>,
-    _: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    plain(this, "global_avg_pool", x, Attributes::new(), label.as_ref())
 }
 
 fn pool<'a>(

@@ -172,6 +172,13 @@ fn blocks_come_to_the_layers_that_their_text_says() {
         ("", "conv3x3(6, groups = 3) -> depthwise(6, stride = 2)", "conv1:6x8x8 conv2:6x4x4"),
         ("", "max_pool(2) -> avg_pool(3, stride = 1, pad = 1)", "max_pool1:3x4x4 avg_pool1:3x4x4"),
         ("", "conv_bn_relu(4, kernel = 5)", "conv1:4x8x8 bn1:4x8x8 relu1:4x8x8"),
+        // Activations, with arguments and without.
+        (
+            "",
+            "relu6 -> leaky_relu(0.2) -> gelu -> gelu(approximate = \"tanh\") -> sigmoid",
+            "relu61:3x8x8 leaky_relu1:3x8x8 gelu1:3x8x8 gelu2:3x8x8 sigmoid1:3x8x8",
+        ),
+        ("", "tanh -> silu -> hardswish -> hardsigmoid", "tanh1:3x8x8 silu1:3x8x8 hardswish1:3x8x8 hardsigmoid1:3x8x8"),
         // Layers numbered through, and repetitions with names of their own.
         (
             "",

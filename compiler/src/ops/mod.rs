@@ -27,10 +27,16 @@ mod dense_weight_grad;
 mod div;
 mod dropout;
 pub mod emit;
+mod erf;
+mod exp;
 mod flatten;
+mod gelu;
 mod global_avg_pool;
+mod hardsigmoid;
+mod hardswish;
 mod input;
 pub mod leaf;
+mod leaky_relu;
 mod max_pool;
 mod max_pool_grad;
 mod momentum;
@@ -42,11 +48,14 @@ mod parameter;
 pub mod pool;
 mod reduce_sum;
 mod relu;
+mod relu6;
 mod relu_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
 mod sgd;
+mod sigmoid;
+mod silu;
 mod slice_channels;
 mod sqrt;
 mod square;
@@ -54,6 +63,7 @@ mod statistic;
 mod sub;
 mod subsample;
 mod subsample_grad;
+mod tanh;
 pub mod tensor;
 mod unflatten;
 mod velocity;
@@ -141,8 +151,18 @@ pub static OPS: &[&dyn Op] = &[
     &square::Square,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
+    &exp::Exp,
+    &erf::Erf,
     &relu::Relu,
     &relu_grad::ReluGrad,
+    &relu6::Relu6,
+    &leaky_relu::LeakyRelu,
+    &sigmoid::Sigmoid,
+    &tanh::Tanh,
+    &gelu::Gelu,
+    &silu::Silu,
+    &hardsigmoid::Hardsigmoid,
+    &hardswish::Hardswish,
     &dropout::Dropout,
     &broadcast::Broadcast,
     &reduce_sum::ReduceSum,
