@@ -25,9 +25,9 @@ NETWORKS = {
     "vgg16": "vgg16", "vgg16_bn": "vgg16_bn", "vgg19": "vgg19", "vgg19_bn": "vgg19_bn",
     "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50", "resnet101": "resnet101", "resnet152": "resnet152",
     "resnext50": "resnext50_32x4d", "wide_resnet50_2": "wide_resnet50_2",
-    "densenet121": "densenet121", "squeezenet": "squeezenet1_1",
+    "densenet121": "densenet121", "squeezenet": "squeezenet1_1", "mobilenet_v2": "mobilenet_v2",
 }
-WITH_DROPOUT = ("alexnet", "vgg", "squeezenet")
+WITH_DROPOUT = ("alexnet", "vgg", "squeezenet", "mobilenet")
 
 
 def hold(rnet, name, directory):

@@ -3,6 +3,7 @@
 use super::Step;
 use super::arguments::Given;
 use super::arithmetic;
+use super::auxiliary::Auxiliary;
 use super::builder::Builder;
 use super::functions;
 use super::load::Modules;
@@ -52,6 +53,8 @@ pub(super) struct Elaborator<'a> {
     shared: usize,
     /// The blocks that are being applied, and where.
     pub calls: Vec<(&'a str, Span)>,
+    /// The heads beside the model's own, in the order of their use.
+    pub auxiliaries: Vec<Auxiliary>,
     /// Whether a mistake has been found and only further ones are looked for.
     pub looking_over: bool,
     fuel: u64,
@@ -74,6 +77,7 @@ impl<'a> Elaborator<'a> {
             constants: HashMap::new(),
             shared: 0,
             calls: Vec::new(),
+            auxiliaries: Vec::new(),
             looking_over: false,
             fuel: FUEL,
             depth: 0,
