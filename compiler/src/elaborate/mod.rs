@@ -18,6 +18,7 @@ mod layers;
 mod load;
 mod nodes;
 mod parameters;
+mod pools;
 mod primitive;
 mod resolve;
 mod sections;

@@ -4,6 +4,7 @@ use crate::graph::{Attributes, Graph, NodeId, TensorType};
 use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use std::fmt;
 
+mod adaptive_avg_pool;
 mod add;
 mod avg_pool;
 mod avg_pool_grad;
@@ -50,6 +51,8 @@ mod reduce_sum;
 mod relu;
 mod relu6;
 mod relu_grad;
+mod resample;
+mod resample_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
@@ -60,12 +63,14 @@ mod slice_channels;
 mod sqrt;
 mod square;
 mod statistic;
+pub mod stencil;
 mod sub;
 mod subsample;
 mod subsample_grad;
 mod tanh;
 pub mod tensor;
 mod unflatten;
+mod upsample;
 mod velocity;
 pub mod window;
 
@@ -180,6 +185,10 @@ pub static OPS: &[&dyn Op] = &[
     &avg_pool::AvgPool,
     &avg_pool_grad::AvgPoolGrad,
     &global_avg_pool::GlobalAvgPool,
+    &adaptive_avg_pool::AdaptiveAvgPool,
+    &upsample::Upsample,
+    &resample::Resample,
+    &resample_grad::ResampleGrad,
     &flatten::Flatten,
     &unflatten::Unflatten,
     &subsample::Subsample,
