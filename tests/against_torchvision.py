@@ -25,14 +25,16 @@ NETWORKS = {
     "vgg16": "vgg16", "vgg16_bn": "vgg16_bn", "vgg19": "vgg19", "vgg19_bn": "vgg19_bn",
     "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50", "resnet101": "resnet101", "resnet152": "resnet152",
     "resnext50": "resnext50_32x4d", "wide_resnet50_2": "wide_resnet50_2",
-    "densenet121": "densenet121", "squeezenet": "squeezenet1_1", "mobilenet_v2": "mobilenet_v2",
+    "densenet121": "densenet121", "squeezenet": "squeezenet1_1", "mobilenet_v2": "mobilenet_v2", "googlenet": "googlenet",
 }
-WITH_DROPOUT = ("alexnet", "vgg", "squeezenet", "mobilenet")
+WITH_DROPOUT = ("alexnet", "vgg", "squeezenet", "mobilenet", "googlenet")
+# What the constructor takes besides: without it GoogLeNet starts by a slow function of scipy's.
+ARGUMENTS = {"googlenet": {"init_weights": False}}
 
 
 def hold(rnet, name, directory):
     torch.manual_seed(1)
-    network = getattr(torchvision.models, NETWORKS[name])(weights=None).train()
+    network = getattr(torchvision.models, NETWORKS[name])(weights=None, **ARGUMENTS.get(name, {})).train()
     for module in network.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -42,6 +44,7 @@ def hold(rnet, name, directory):
     image, label = torch.randn(2, 3, 224, 224), torch.tensor([3, 7])
     save_file({"image": image, "label": label}, batch)
     settings = ["--set", "model.drop=0.0"] if name.startswith(WITH_DROPOUT) else []
+    settings += ["--set", "model.head_drop=0.0"] if name == "googlenet" else []
     # The loss of the files is smoothed.
     settings += ["--set", "train.loss=cross_entropy"]
     subprocess.run([rnet, "grad", str(EXAMPLES / f"{name}.rnet"), "--weights", weights, "--batch", batch, "--out", out, *settings], check=True)
@@ -56,7 +59,10 @@ def answers(network, image, label):
     """The logits, and the gradient of every parameter. Running statistics move, which training mode does not look at."""
     network.zero_grad()
     logits = network(image)
-    torch.nn.functional.cross_entropy(logits, label).backward()
+    # GoogLeNet in training gives the logits of its auxiliary heads too.
+    logits, *heads = logits if isinstance(logits, tuple) else [logits]
+    cross_entropy = torch.nn.functional.cross_entropy
+    (cross_entropy(logits, label) + sum(0.3 * cross_entropy(head, label) for head in heads)).backward()
     return logits.detach(), {name: parameter.grad.clone() for name, parameter in network.named_parameters()}
 
 

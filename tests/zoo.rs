@@ -120,6 +120,8 @@ const SMALL: &[(&str, &[(&str, &str)])] = &[
     ("wrn16_4", &[("model.n", "1"), ("model.k", "1")]),
     ("resnext50", &[("model.side", "32"), ("model.n", "[1, 1, 0, 0]")]),
     ("squeezenet", &[("model.side", "40"), ("model.classes", "10")]),
+    ("googlenet", &[("model.side", "65"), ("model.classes", "10")]),
+    ("se_resnet50", &[("model.side", "32"), ("model.n", "[1, 1, 0, 0]")]),
     ("mobilenet_v2", &[("model.side", "32"), ("model.classes", "10")]),
     (
         "densenet121",
