@@ -130,47 +130,6 @@ fn a_resumed_run_ends_with_the_same_bits() {
     }
 }
 
-/// Kills runs at moments of their own choosing; every one of them can go on, and ends as if it had not been killed.
-#[cfg(unix)]
-#[test]
-fn a_killed_run_goes_on() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("net.rnet"), NET).expect("the file can be written");
-    let arguments = ["--steps", "400", "--checkpoint-every", "1"];
-    succeeds(directory.path(), &[&["train", "net.rnet", "--out", "whole"][..], &arguments].concat());
-    let weights = fs::read(directory.path().join("whole/weights.safetensors")).expect("the run has weights");
-    let start = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rnet"));
-        command
-            .current_dir(directory.path())
-            .args(arguments)
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("rnet runs")
-    };
-    let kill = |mut child: std::process::Child, milliseconds: u64| {
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-        let _ = child.kill();
-        child.wait().expect("the child ends");
-    };
-    let first = start(&[&["train", "net.rnet", "--out", "killed"][..], &arguments].concat());
-    // A run that has no checkpoint yet cannot go on, and says so: this test is about those that can.
-    let has_checkpoint = || {
-        let files = fs::read_dir(directory.path().join("killed/checkpoints"));
-        files.is_ok_and(|files| files.flatten().any(|file| file.path().extension().is_some_and(|end| end == "json")))
-    };
-    while !has_checkpoint() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    kill(first, 3);
-    for round in 0..8 {
-        kill(start(&["train", "--resume", "killed", "--checkpoint-every", "1"]), 20 + 13 * round);
-    }
-    succeeds(directory.path(), &["train", "--resume", "killed"]);
-    assert!(weights == fs::read(directory.path().join("killed/weights.safetensors")).expect("weights"));
-    assert_eq!(timeless(&directory.path().join("whole")), timeless(&directory.path().join("killed")));
-}
-
 /// An interrupt ends a run after its step, with a checkpoint of that step and the words to go on.
 #[cfg(unix)]
 #[test]
@@ -298,4 +257,39 @@ fn real_pictures_load() {
     succeeds(directory.path(), &["train", &example("resnet20.rnet"), "--data", &data, "--steps", "20", "--out", "run"]);
     let first = &metrics(&directory.path().join("run"))[0];
     assert!(first["loss"].as_f64().is_some_and(|loss| loss < 3.0), "{first}");
+}
+
+/// Training in bf16: the same bits for one thread and two, other bits than f32, and it learns. Where the CPU has no products of bf16
+/// the slow ones stand in.
+#[test]
+fn mixed_precision_learns_and_keeps_its_bits() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let best = rnet_runtime::kernels::Isa::best();
+    let kernel = if best.supports(rnet_runtime::program::Precision::Bf16) { best.name() } else { "portable" };
+    let train = |out: &str, arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rnet"))
+            .current_dir(directory.path())
+            .args(["train", &example("digits.rnet"), "--epochs", "4", "--out", out])
+            .args(arguments)
+            .env("RNET_KERNEL", kernel)
+            .output()
+            .expect("rnet runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(directory.path().join(out).join("weights.safetensors")).expect("the run leaves weights")
+    };
+    let one = train("one", &["--precision", "bf16", "--threads", "1"]);
+    let two = train("two", &["--set", "train.precision=bf16", "--threads", "2"]);
+    assert!(one == two, "1 and 2 threads differ, or the flag and the setting");
+    assert!(one != train("f32", &[]), "bf16 is f32");
+    let lines = metrics(&directory.path().join("one"));
+    let top1 = lines.last().and_then(|line| line["top1"].as_f64()).expect("there is an accuracy");
+    assert!(top1 > 0.95, "{top1}");
+    let refused = Command::new(env!("CARGO_BIN_EXE_rnet"))
+        .current_dir(directory.path())
+        .args(["train", &example("digits.rnet"), "--precision", "bf16", "--out", "refused"])
+        .env("RNET_KERNEL", "avx2")
+        .output()
+        .expect("rnet runs");
+    assert_eq!(refused.status.code(), Some(2), "there is no bf16 with AVX2");
+    assert!(!directory.path().join("refused").exists(), "nothing is left behind");
 }

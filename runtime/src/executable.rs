@@ -1,8 +1,11 @@
 //! A [`Program`] linked and ready to run: machine code, arena, inputs, outputs and scratch.
 
+mod trap;
+
+pub use trap::{Culprit, all_finite};
+
 use crate::buffer::Buffer;
 use crate::jit::{Code, JitError, Linked};
-use crate::kernels::transform::transform_code;
 use crate::kernels::{Gemm, Isa, IsaError};
 use crate::layout::to_logical;
 use crate::program::{BufferSpec, Launch, Program, StateSpec, Storage};
@@ -18,6 +21,8 @@ use std::time::Instant;
 pub enum ExecutableError {
     /// `RNET_KERNEL` names a micro-kernel that cannot be had.
     Isa(IsaError),
+    /// That micro-kernel, whose name this is, has no products of bf16 on this machine.
+    Precision(&'static str),
     /// The code cannot be generated.
     Jit(JitError),
 }
@@ -26,6 +31,11 @@ impl fmt::Display for ExecutableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ExecutableError::Isa(error) => error.fmt(f),
+            ExecutableError::Precision(isa) => write!(
+                f,
+                "bf16 needs a CPU with AVX512_BF16, and the micro-kernel `{isa}` has none here: train in f32, or set \
+                 RNET_KERNEL=portable, which computes the same slowly"
+            ),
             ExecutableError::Jit(error) => error.fmt(f),
         }
     }
@@ -58,6 +68,9 @@ pub struct Executable {
 #[repr(align(64))]
 #[derive(Default)]
 struct Counter(AtomicUsize);
+
+/// The wave of a single launch.
+static SINGLE: Range<usize> = 0..1;
 
 /// What the workers share during a run.
 struct Run<'a> {
@@ -94,9 +107,13 @@ impl Executable {
     /// Links a program for this machine, with the micro-kernel that `RNET_KERNEL` names, else the fastest.
     ///
     /// # Errors
-    /// When that micro-kernel cannot be had or Cranelift rejects a kernel.
+    /// When that micro-kernel cannot be had, or not in the precision of the program, or Cranelift rejects a kernel.
     pub fn new(program: Program) -> Result<Executable, ExecutableError> {
         let isa = Isa::from_environment().map_err(ExecutableError::Isa)?;
+        let mut gemms = program.kernels.iter().flat_map(|kernel| &kernel.gemms);
+        if gemms.any(|gemm| !isa.supports(gemm.precision)) {
+            return Err(ExecutableError::Precision(isa.name()));
+        }
         Executable::with_isa(program, isa).map_err(ExecutableError::Jit)
     }
 
@@ -106,10 +123,11 @@ impl Executable {
     /// When Cranelift rejects a kernel.
     ///
     /// # Panics
-    /// When the program contradicts itself: an index or a length out of range.
+    /// When the program contradicts itself: an index or a length out of range. When the micro-kernel does not support the precision of
+    /// a product.
     pub fn with_isa(program: Program, isa: Isa) -> Result<Executable, JitError> {
         check(&program);
-        let linked = Linked::new(&program.kernels, transform_code(isa))?;
+        let linked = Linked::new(&program.kernels, isa)?;
         let prepare = |shapes: &[_]| shapes.iter().map(|shape| Gemm::new(shape, isa)).collect();
         let own = program.buffers.iter().map(|buffer| match buffer.storage {
             Storage::Input(_) | Storage::Output(_) => Buffer::zeroed(buffer.len),
@@ -138,6 +156,11 @@ impl Executable {
     /// Bytes of the arena, inputs and outputs.
     pub fn memory(&self) -> usize {
         4 * (self.arena.len() + self.own.iter().map(|buffer| buffer.len()).sum::<usize>())
+    }
+
+    /// Bytes of scratch that each worker needs beside that.
+    pub fn scratch(&self) -> usize {
+        4 * self.scratch_len
     }
 
     /// Whether the program reads an input of that name.
@@ -194,7 +217,7 @@ impl Executable {
     /// # Panics
     /// When the state lacks a tensor of the program.
     pub fn run(&mut self, workers: &Workers, state: &mut State) {
-        let run = self.prepare(workers.count(), state, None);
+        let run = self.prepare(workers.count(), state, None, 0..self.launches.len());
         workers.run(&|worker, barrier| run.work(worker, barrier));
     }
 
@@ -210,7 +233,7 @@ impl Executable {
             nanoseconds: waves.iter().map(|_| AtomicU64::new(0)).collect(),
         };
         let waves = std::mem::replace(&mut self.waves, waves);
-        let mut run = self.prepare(workers.count(), state, Some(clock));
+        let mut run = self.prepare(workers.count(), state, Some(clock), 0..self.launches.len());
         workers.run(&|worker, barrier| run.work(worker, barrier));
         let clock = run.clock.take();
         self.waves = waves;
@@ -245,7 +268,8 @@ impl Executable {
         self.places = Some((state.identity(), self.states.iter().map(find).collect()));
     }
 
-    fn prepare(&mut self, workers: usize, state: &mut State, clock: Option<Clock>) -> Run<'_> {
+    /// Makes some of the launches ready, all of them or a single one.
+    fn prepare(&mut self, workers: usize, state: &mut State, clock: Option<Clock>, launches: Range<usize>) -> Run<'_> {
         self.find_states(state);
         let places = self.places.as_ref().map_or(&[][..], |(_, places)| places);
         while self.scratch.len() < workers {
@@ -267,8 +291,8 @@ impl Executable {
             next: (0..workers).map(|worker| Counter(AtomicUsize::new(share(launch.tasks, worker, workers)))).collect(),
         };
         Run {
-            launches: self.launches.iter().map(call).collect(),
-            waves: &self.waves,
+            waves: if launches.len() == 1 { std::slice::from_ref(&SINGLE) } else { &self.waves },
+            launches: self.launches[launches].iter().map(call).collect(),
             workers,
             scratch: self.scratch.iter_mut().map(Buffer::pointer).collect(),
             clock,

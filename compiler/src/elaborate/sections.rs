@@ -1,16 +1,17 @@
 //! The `data` and `train` sections: plain values for the runtime.
 
-use super::constructor::{LOSSES, OPTIMIZERS, SCHEDULES, SOURCES, TRANSFORMS, number};
+use super::constructor::{LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES, SOURCES, TRANSFORMS, number};
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
 use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::syntax::ast::{Ast, Entry, Expr, ExprKind, Item, Section, SectionKind};
 use rnet_runtime::config::{DataConfig, Length, Schedule, Sgd, Source, TrainConfig, Transform};
+use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed"];
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "stop", "seed", "precision"];
 
 /// The keys of `data`.
 pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
@@ -22,7 +23,9 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
+    ("stop", "never"),
     ("seed", "0"),
+    ("precision", "f32"),
 ];
 
 /// Most images a step.
@@ -86,14 +89,18 @@ impl<'a> Elaborator<'a> {
             Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
+        let stopping = self.stopping(value("stop"), &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
+        let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
             label_smoothing: label_smoothing?,
             optimizer: optimizer?,
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
+            stopping: stopping?,
             seed: seed?,
+            precision: Precision::named(precision?.0).unwrap_or_default(),
         })
     }
 
