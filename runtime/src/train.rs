@@ -10,7 +10,7 @@ pub use trap::Trap;
 
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
-use crate::data::{Batch, Dataset, Loader, Order, Pipeline};
+use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
 use crate::executable::{Culprit, Executable, ExecutableError};
 use crate::guard::{NotFinite, not_finite};
 use crate::metrics::{Meter, Record, Split};
@@ -62,7 +62,10 @@ impl Batched {
     /// Puts a batch, and what else the step needs, into the inputs.
     fn fill(executable: &mut Executable, batch: &Batch, scalars: Scalars) {
         executable.input_f32("image").copy_from_slice(&batch.images);
-        executable.input_i32("label").copy_from_slice(&batch.labels);
+        match &batch.targets {
+            Some(targets) => executable.input_f32("label").copy_from_slice(targets),
+            None => executable.input_i32("label").copy_from_slice(&batch.labels),
+        }
         if executable.has_input("lr") {
             executable.input_f32("lr")[0] = scalars.lr as f32;
         }
@@ -70,6 +73,34 @@ impl Batched {
             executable.input_i32("seed")[0] = scalars.seed;
         }
     }
+
+    /// The mean loss of a batch of test images and the number of hits. Where the pipeline has several views, the loss is their
+    /// weighted mean, and a hit is the greatest of the weighted means of the logits.
+    fn evaluate(&mut self, batch: &Batch, pipeline: &Pipeline, workers: &Workers, state: &mut State) -> (f32, f32) {
+        let views = pipeline.views();
+        if let [_] = views[..] {
+            return self.run(batch, Scalars::default(), workers, state);
+        }
+        let mut seen = batch.clone();
+        let (mut mean_loss, mut mean_logits) = (0.0, Vec::new());
+        for view in views {
+            view.write(&batch.images, pipeline.dims(), &mut seen.images);
+            let (loss, _) = self.run(&seen, Scalars::default(), workers, state);
+            mean_loss += view.weight * loss;
+            let logits = self.of(batch.labels.len()).output_logical("logits");
+            mean_logits.resize(logits.len(), 0.0);
+            mean_logits.iter_mut().zip(logits).for_each(|(mean, logit)| *mean += view.weight * logit);
+        }
+        let rows = mean_logits.chunks_exact(mean_logits.len() / batch.labels.len());
+        let hits = rows.zip(&batch.labels).filter(|(row, label)| greatest(row) == Some(**label as usize)).count();
+        (mean_loss, hits as f32)
+    }
+}
+
+/// The place of the greatest number, of equal ones the first; none where one is not a number.
+fn greatest(row: &[f32]) -> Option<usize> {
+    let greatest = row.iter().copied().reduce(|x, y| if x >= y || x.is_nan() { x } else { y })?;
+    row.iter().position(|&x| x == greatest).filter(|_| !row.iter().any(|x| x.is_nan()))
 }
 
 /// What a step gets beside its batch.
@@ -110,6 +141,15 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// An image cannot be read.
+    #[error("{0}")]
+    Data(String),
+}
+
+impl From<DataError> for TrainError {
+    fn from(error: DataError) -> TrainError {
+        TrainError::Data(error.to_string())
+    }
 }
 
 /// Is told what happens, and decides whether to go on.
@@ -245,6 +285,7 @@ impl Trainer {
         // Time that tests and checkpoints take does not count as training.
         let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
         for batch in loader {
+            let batch = batch.map_err(TrainError::from)?;
             let step = self.position.step;
             let scalars = self.scalars(step);
             let lr = scalars.lr;
@@ -273,7 +314,7 @@ impl Trainer {
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
             if ends_epoch {
-                let (meter, images_per_s) = self.test();
+                let (meter, images_per_s) = self.test().map_err(TrainError::from)?;
                 if !meter.loss.is_finite() {
                     return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
                 }
@@ -293,7 +334,10 @@ impl Trainer {
     }
 
     /// Loss and hits over all test images, and images a second.
-    pub fn test(&mut self) -> (Meter, f64) {
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    pub fn test(&mut self) -> Result<(Meter, f64), DataError> {
         test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, &mut self.state)
     }
 }
@@ -304,6 +348,9 @@ fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.
+///
+/// # Errors
+/// When an image cannot be read.
 pub fn test(
     dataset: &Arc<Dataset>,
     pipeline: &Pipeline,
@@ -311,20 +358,29 @@ pub fn test(
     evaluation: &mut Batched,
     workers: &Workers,
     state: &mut State,
-) -> (Meter, f64) {
+) -> Result<(Meter, f64), DataError> {
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
-        let (loss, correct) = evaluation.run(&batch, Scalars::default(), workers, state);
+        let batch = batch?;
+        let (loss, correct) = evaluation.evaluate(&batch, pipeline, workers, state);
         meter.add(loss, correct, batch.labels.len());
     }
-    (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))
+    Ok((meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_equal_logits_the_first_counts_and_none_beside_a_nan() {
+        assert_eq!(greatest(&[1.0, 3.0, 3.0]), Some(1));
+        assert_eq!(greatest(&[f32::NEG_INFINITY, -1.0]), Some(1));
+        assert_eq!(greatest(&[f32::NAN, 1.0]), None);
+        assert_eq!(greatest(&[1.0, f32::NAN]), None);
+    }
 
     #[test]
     fn batches_come_in_at_most_two_sizes_and_hold_everything() {

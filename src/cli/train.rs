@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
         let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
         let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
-        return Ok(overfit_batch::run(&mut trainer, steps));
+        return overfit_batch::run(&mut trainer, steps);
     }
     let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
     if arguments.dry_run {
@@ -173,7 +173,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(record) => format!("test loss {:.4}, accuracy {:.2}%", record.loss, 100.0 * record.top1),
         // A run that is resumed at its end has nothing left to do but this.
         None => {
-            let (meter, _) = trainer.test();
+            let (meter, _) = trainer.test().map_err(Failure::new)?;
             format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
         }
     };
