@@ -1,10 +1,9 @@
-//! `metrics.jsonl`: what a run has measured, one JSON object a line.
+//! `metrics.jsonl`: what a run has measured, one JSON object a line; and `metrics.csv`, the same as a table.
 
 use crate::durable::{self, WriteError};
+use crate::lines::Lines;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What was measured on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,6 +32,9 @@ pub struct Record {
     pub images_per_s: f64,
     /// The learning rate of the newest step.
     pub lr: f64,
+    /// When it was written, in seconds since 1970; 0 where that is not known.
+    #[serde(default)]
+    pub time: f64,
 }
 
 /// Loss and hits, added up over batches. Its bits depend on the batches alone.
@@ -65,52 +67,58 @@ impl Meter {
     }
 }
 
-/// The file, open at its end.
+/// Both files, open at their ends.
 pub struct MetricsLog {
-    path: PathBuf,
-    file: File,
+    lines: Lines,
+    table: Lines,
+    /// Whether the table's first row, its heading, is still to be written.
+    lacks_heading: bool,
 }
 
 impl MetricsLog {
-    /// Opens the file of a run that has done `steps` steps: lines of later steps, and one that was cut off, go. Creates it
-    /// where it is missing.
+    /// Opens the file of a run that has done `steps` steps, and the table beside it: lines of later steps, and one that was
+    /// cut off, go. Creates what is missing.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn open(path: &Path, steps: u64) -> Result<MetricsLog, WriteError> {
-        let failed = |source| WriteError { path: path.to_path_buf(), source };
-        if path.exists() {
-            let text = fs::read_to_string(path).map_err(failed)?;
-            let kept: String = text
-                .lines()
-                .filter(|line| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step <= steps))
-                .map(|line| format!("{line}\n"))
-                .collect();
-            if kept != text {
-                durable::write(path, kept.as_bytes())?;
-            }
+        let (lines, records) = Lines::filtered(path, |record: &Record| record.step <= steps)?;
+        // The table holds nothing that the lines do not, so it is made from them, whatever became of it.
+        let mut rows = Vec::new();
+        for record in &records {
+            rows.extend(row(record, rows.is_empty()));
         }
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-        Ok(MetricsLog { path: path.to_path_buf(), file })
+        let table = path.with_extension("csv");
+        durable::write(&table, &rows)?;
+        Ok(MetricsLog { lines, table: Lines::append(&table)?, lacks_heading: rows.is_empty() })
     }
 
-    /// Adds a line.
+    /// Adds a line to each.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn add(&mut self, record: &Record) -> Result<(), WriteError> {
-        let line = serde_json::to_string(record).unwrap_or_else(|error| panic!("metrics: {error}"));
-        let written = self.file.write_all(format!("{line}\n").as_bytes());
-        written.map_err(|source| WriteError { path: self.path.clone(), source })
+        self.lines.add(record)?;
+        self.table.add_bytes(&row(record, self.lacks_heading))?;
+        self.lacks_heading = false;
+        Ok(())
     }
+}
+
+/// A row of the table, below the heading where that is asked for.
+fn row(record: &Record, heading: bool) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().has_headers(heading).from_writer(Vec::new());
+    writer.serialize(record).unwrap_or_else(|error| panic!("metrics: {error}"));
+    writer.into_inner().unwrap_or_else(|error| panic!("metrics: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn record(step: u64) -> Record {
-        Record { split: Split::Train, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1 }
+        Record { split: Split::Train, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1, time: 0.5 }
     }
 
     #[test]
@@ -122,12 +130,24 @@ mod tests {
         drop(log);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 9]).unwrap();
+        // Whatever the table has become, the lines say what belongs into it.
+        let table = path.with_extension("csv");
+        fs::write(&table, "split,epoch\ntra").unwrap();
         let mut log = MetricsLog::open(&path, 2).unwrap();
         log.add(&record(3)).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let steps: Vec<u64> = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap().step).collect();
         assert_eq!(steps, [1, 2, 3]);
         assert!(text.starts_with(r#"{"split":"train","epoch":1,"step":1,"loss":2.5,"top1":0.25,"images_per_s":10.0"#));
+        let mut table = csv::Reader::from_path(&table).unwrap();
+        let rows: Vec<Record> = table.deserialize().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows, [1, 2, 3].map(record));
+    }
+
+    #[test]
+    fn a_line_of_an_earlier_version_has_no_time() {
+        let line = r#"{"split":"test","epoch":1,"step":2,"loss":1.0,"top1":0.5,"images_per_s":3.0,"lr":0.1}"#;
+        assert_eq!(serde_json::from_str::<Record>(line).unwrap().time, 0.0);
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
 use crate::data::{Batch, Dataset, Loader, Order, Pipeline};
+use crate::evaluation::Evaluation;
 use crate::executable::{Executable, ExecutableError};
+use crate::layers::{Layer, LayersRecord, Probe};
 use crate::metrics::{Meter, Record, Split};
 use crate::program::Program;
 use crate::random::Stream;
 use crate::state::State;
 use crate::workers::Workers;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Keeps the stream of dropout apart from those of the loader.
 const STEP: u64 = 3;
@@ -97,11 +99,27 @@ pub trait Watcher {
     /// Ends the run.
     fn record(&mut self, record: &Record) -> Result<(), Self::Error>;
 
+    /// A test is done, and its line of the metrics told.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn tested(&mut self, tested: &Tested) -> Result<(), Self::Error>;
+
     /// All that belongs to a step is done, the test at the end of an epoch too: a run that is resumed here goes on to the bit.
     ///
     /// # Errors
     /// Ends the run.
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Self::Error>;
+}
+
+/// What a test has found out, beside the line of the metrics.
+pub struct Tested<'a> {
+    /// How the network judged the test images.
+    pub evaluation: &'a Evaluation,
+    /// The test images.
+    pub dataset: &'a Dataset,
+    /// How large the layers are; `None` where nothing measures them.
+    pub layers: Option<LayersRecord>,
 }
 
 /// How far a run is.
@@ -140,6 +158,8 @@ pub struct Trainer {
     pub state: State,
     /// Where the run is.
     pub position: Position,
+    /// Measures the layers at each test, on the first batch of the run.
+    pub probe: Option<Probe>,
     config: TrainConfig,
     dataset: Arc<Dataset>,
     train: Pipeline,
@@ -168,7 +188,8 @@ impl Trainer {
         workers: Workers,
     ) -> Trainer {
         let Computations { step, evaluation } = computations;
-        Trainer { state, position: Position::default(), config, dataset, train, test, step, evaluation, workers }
+        let position = Position::default();
+        Trainer { state, position, probe: None, config, dataset, train, test, step, evaluation, workers }
     }
 
     /// Steps in an epoch.
@@ -196,7 +217,7 @@ impl Trainer {
         for batch in loader {
             let step = self.position.step;
             let lr = self.config.optimizer.lr * self.config.schedule.factor(step, steps);
-            let scalars = Scalars { lr, seed: Stream::new(&[seed, STEP, step]).bits() as i32 };
+            let scalars = Scalars { lr, seed: dropout_seed(seed, step) };
             let (loss, correct) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step: step + 1, loss, lr }.into());
@@ -217,11 +238,14 @@ impl Trainer {
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
             if ends_epoch {
-                let (meter, images_per_s) = self.test();
+                let mut evaluation = Evaluation::default();
+                let (meter, images_per_s) = self.test_each(&mut |batch, logits| evaluation.add(&batch.labels, logits));
                 if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
                     self.position.best = Some((meter.top1(), done));
                 }
                 watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;
+                let layers = self.measure_layers().map(|layers| LayersRecord { epoch, step: done, layers });
+                watcher.tested(&Tested { evaluation: &evaluation, dataset: &self.dataset, layers })?;
             }
             if watcher.settled(&progress, self)? == Flow::Stop {
                 return Ok(done == steps);
@@ -233,13 +257,36 @@ impl Trainer {
 
     /// Loss and hits over all test images, and images a second.
     pub fn test(&mut self) -> (Meter, f64) {
-        test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, &mut self.state)
+        self.test_each(&mut |_, _| ())
     }
+
+    /// The same; `each` gets every batch with its logits, `[N, classes]`.
+    fn test_each(&mut self, each: &mut dyn FnMut(&Batch, &[f32])) -> (Meter, f64) {
+        let Trainer { dataset, test, config, evaluation, workers, state, .. } = self;
+        test_each(dataset, test, config.batch, evaluation, workers, state, each)
+    }
+
+    /// What the probe says, if there is one. Its batch and its seed are those of the run's first step, so that what differs
+    /// from one time to the next is the network alone.
+    fn measure_layers(&mut self) -> Option<Vec<Layer>> {
+        let probe = self.probe.as_mut()?;
+        let seed = self.config.seed;
+        let order = Order::Train { seed };
+        let batch = Loader::start(&self.dataset, &self.train, order, self.config.batch, 0..1, 1).next()?;
+        let lender = self.step.of(batch.labels.len());
+        Some(probe.measure(&batch, dropout_seed(seed, 0), lender, &self.workers, &mut self.state))
+    }
+}
+
+/// What dropout draws from in a step.
+fn dropout_seed(seed: u64, step: u64) -> i32 {
+    Stream::new(&[seed, STEP, step]).bits() as i32
 }
 
 fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -> Record {
     let Progress { epoch, step, lr, .. } = *progress;
-    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr, time }
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.
@@ -251,12 +298,25 @@ pub fn test(
     workers: &Workers,
     state: &mut State,
 ) -> (Meter, f64) {
+    test_each(dataset, pipeline, batch, evaluation, workers, state, &mut |_, _| ())
+}
+
+fn test_each(
+    dataset: &Arc<Dataset>,
+    pipeline: &Pipeline,
+    batch: usize,
+    evaluation: &mut Batched,
+    workers: &Workers,
+    state: &mut State,
+    each: &mut dyn FnMut(&Batch, &[f32]),
+) -> (Meter, f64) {
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
         let (loss, correct) = evaluation.run(&batch, Scalars::default(), workers, state);
         meter.add(loss, correct, batch.labels.len());
+        each(&batch, &evaluation.of(batch.labels.len()).output_logical("logits"));
     }
     (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))
 }

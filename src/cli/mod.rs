@@ -11,11 +11,16 @@ mod explain;
 mod fmt;
 mod grad;
 mod init;
+mod judgement;
+mod logbook;
 mod lsp;
 mod model;
 mod plot;
 mod profile;
+mod report;
+mod run;
 mod run_directory;
+mod runs;
 mod summary;
 mod train;
 
@@ -54,7 +59,9 @@ enum Verb {
     Init(init::Arguments),
     Grad(grad::Arguments),
     Bench(bench::Arguments),
+    Runs(runs::Arguments),
     Plot(plot::Arguments),
+    Report(report::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -87,7 +94,9 @@ pub fn run() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments).map(done),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
+        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),

@@ -81,6 +81,11 @@ impl RunDirectory {
         self.0.join("metrics.jsonl")
     }
 
+    /// Where its event files for TensorBoard are, if it has any.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.0.join("tensorboard")
+    }
+
     /// Where its weights are, once it has ended.
     pub fn weights(&self) -> PathBuf {
         self.0.join("weights.safetensors")

@@ -8,6 +8,7 @@ use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
 use rnet_runtime::metrics::{MetricsLog, Record, Split};
 use rnet_runtime::state::State;
+use rnet_runtime::tensorboard::EventLog;
 use rnet_runtime::train::{Batched, Computations, Flow, Progress, TrainError, Trainer, Watcher, batch_sizes};
 use rnet_runtime::workers::Workers;
 use rnet_runtime::{tensors, weights};
@@ -53,6 +54,12 @@ pub struct Arguments {
     /// Newest checkpoints to keep, beside the best
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     keep: u64,
+    /// Also write event files for TensorBoard, into `tensorboard` in the run directory
+    #[arg(long)]
+    tensorboard: bool,
+    /// Do not measure the layers' activations and gradients at each test
+    #[arg(long)]
+    no_layers: bool,
 }
 
 impl Arguments {
@@ -77,8 +84,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(directory) => {
             if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
                 return Err(Failure::new(
-                    "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every and \
-                     --keep can be given beside it",
+                    "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every, \
+                     --keep, --tensorboard and --no-layers can be given beside it",
                 ));
             }
             (model::Arguments::of(&RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
@@ -102,6 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let steps = all(model::Mode::Train, data.dataset.train.len())?;
     let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
     data::check(&steps[0].1, &data)?;
+    let probe = if arguments.no_layers { None } else { Some(probe(&file, steps[0].0, &settings)?) };
     let state = State::new(&steps[0].1.states, config.seed);
     let computations = Computations {
         step: Batched::new(steps).map_err(Failure::new)?,
@@ -110,6 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let workers = Workers::new(model::threads(arguments.threads));
     let seed = config.seed;
     let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
+    trainer.probe = probe;
 
     let recipe = || Recipe::new(directory.as_deref().map(absolute));
     let run = match &arguments.resume {
@@ -124,8 +133,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     introduce(&model, &trainer, &run);
     let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
+    // A run that has event files when it is resumed goes on writing them.
+    let has_events = arguments.tensorboard || run.tensorboard().is_dir();
+    let events = has_events.then(|| EventLog::create(&run.tensorboard(), trainer.position.step));
     let mut watch = Watch {
         log,
+        events: events.transpose().map_err(Failure::new)?,
         bar: Bar::new(&trainer),
         checkpoints,
         every: arguments.checkpoint_every,
@@ -164,6 +177,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         run.weights().display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What measures the layers on a batch of that many images.
+fn probe(file: &model::Arguments, images: usize, settings: &[(String, String)]) -> Result<Probe, Failure> {
+    let model = file.elaborate_with(model::Mode::Train, Some(images), settings)?;
+    let (program, paths) = model::layers_program(&model)?;
+    Ok(Probe::new(Executable::new(program).map_err(Failure::new)?, paths))
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -216,6 +236,7 @@ impl From<WriteError> for Halt {
 /// Shows and keeps what a run does.
 struct Watch {
     log: MetricsLog,
+    events: Option<EventLog>,
     bar: Bar,
     checkpoints: Checkpoints,
     every: Option<u64>,
@@ -234,6 +255,9 @@ impl Watcher for Watch {
 
     fn record(&mut self, record: &Record) -> Result<(), Halt> {
         self.log.add(record)?;
+        if let Some(events) = &mut self.events {
+            events.add(record)?;
+        }
         if record.split == Split::Test {
             self.last_test = Some(record.clone());
         }
