@@ -1,9 +1,9 @@
 //! Files of JSON objects, one a line, that a run adds to as it goes.
 
-use crate::durable::{self, WriteError};
+use crate::durable::{self, Step, WriteError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,7 @@ impl Lines {
     /// # Errors
     /// When the system refuses.
     pub fn append(path: &Path) -> Result<Lines, WriteError> {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
-        let file = opened.map_err(|source| WriteError { path: path.to_path_buf(), source })?;
+        let file = durable::attempt(path, Step::Append, || File::options().create(true).append(true).open(path))?;
         Ok(Lines { path: path.to_path_buf(), file })
     }
 
@@ -34,8 +33,7 @@ impl Lines {
     ) -> Result<(Lines, Vec<T>), WriteError> {
         let mut records = Vec::new();
         if path.exists() {
-            let read = fs::read_to_string(path);
-            let text = read.map_err(|source| WriteError { path: path.to_path_buf(), source })?;
+            let text = durable::attempt(path, Step::Append, || fs::read_to_string(path))?;
             let mut kept = String::new();
             for line in text.lines() {
                 let Some(record) = serde_json::from_str(line).ok().filter(|record| wanted(record)) else { continue };
@@ -63,9 +61,12 @@ impl Lines {
     /// Adds bytes as they are.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the file is no longer there: what is written to a file that somebody removed is lost.
     pub fn add_bytes(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.file.write_all(bytes).map_err(|source| WriteError { path: self.path.clone(), source })
+        durable::attempt(&self.path, Step::Append, || {
+            self.file.write_all(bytes)?;
+            fs::metadata(&self.path).map(|_| ())
+        })
     }
 }
 

@@ -96,12 +96,12 @@ impl MetricsLog {
     /// Adds a line to each.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the file is no longer there: what is written to a file that somebody removed is lost.
     pub fn add(&mut self, record: &Record) -> Result<(), WriteError> {
-        self.lines.add(record)?;
+        // The line, which counts, comes last: where the row cannot be written it is not there either.
         self.table.add_bytes(&row(record, self.lacks_heading))?;
         self.lacks_heading = false;
-        Ok(())
+        self.lines.add(record)
     }
 }
 
@@ -148,6 +148,17 @@ mod tests {
     fn a_line_of_an_earlier_version_has_no_time() {
         let line = r#"{"split":"test","epoch":1,"step":2,"loss":1.0,"top1":0.5,"images_per_s":3.0,"lr":0.1}"#;
         assert_eq!(serde_json::from_str::<Record>(line).unwrap().time, 0.0);
+    }
+
+    #[test]
+    fn a_line_that_would_be_lost_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metrics.jsonl");
+        let mut log = MetricsLog::open(&path, 0).unwrap();
+        log.add(&record(1)).unwrap();
+        fs::remove_file(&path).unwrap();
+        let told = log.add(&record(2)).unwrap_err().to_string();
+        assert!(told.contains("metrics.jsonl: cannot be added to"), "{told}");
     }
 
     #[test]

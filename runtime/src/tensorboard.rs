@@ -4,11 +4,11 @@
 //! tensorflow/core/util/event.proto, masked CRC-32C of the message; all numbers little-endian
 //! (tensorflow/core/lib/io/record_writer.h).
 
-use crate::durable::WriteError;
+use crate::durable::{self, Step, WriteError};
 use crate::metrics::{Record, Split};
 use prost::Message;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -73,16 +73,12 @@ impl EventLog {
     /// # Errors
     /// When the system refuses.
     pub fn create(directory: &Path, steps: u64) -> Result<EventLog, WriteError> {
-        let failed = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| WriteError { path, source }
-        };
-        fs::create_dir_all(directory).map_err(failed(directory))?;
+        durable::make_directory(directory)?;
         // Files are read in the order of their names.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("events.out.tfevents.{:010}.{:09}.rnet", now.as_secs(), now.subsec_nanos());
         let path = directory.join(name);
-        let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(failed(&path))?;
+        let file = durable::attempt(&path, Step::Create, || File::options().create_new(true).append(true).open(&path))?;
         let mut log = EventLog { path, file };
         let wall_time = now.as_secs_f64();
         log.write(wall_time, 0, What::FileVersion(FILE_VERSION.to_string()))?;
@@ -127,8 +123,8 @@ impl EventLog {
 
     fn write(&mut self, wall_time: f64, step: u64, what: What) -> Result<(), WriteError> {
         let event = Event { wall_time, step: step as i64, what: Some(what) };
-        let written = self.file.write_all(&framed(&event.encode_to_vec()));
-        written.map_err(|source: io::Error| WriteError { path: self.path.clone(), source })
+        let record = framed(&event.encode_to_vec());
+        durable::attempt(&self.path, Step::Append, || self.file.write_all(&record))
     }
 }
 
@@ -147,6 +143,7 @@ fn framed(message: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::fs;
 
     /// The events of a file, checksums verified, up to a record that is cut off.
     fn read(path: &Path) -> Vec<Event> {

@@ -106,7 +106,11 @@ impl Figure {
             items.push(line((x(value), bottom), (x(value), bottom + 4.0), Look::Axis));
             items.push(text((x(value), bottom + 17.0), Anchor::Middle, &label));
         }
-        items.push(Item::Line { points: vec![(LEFT, top), (LEFT, bottom), (right, bottom)], look: Look::Axis, curve: None });
+        items.push(Item::Line {
+            points: vec![(LEFT, top), (LEFT, bottom), (right, bottom)],
+            look: Look::Axis,
+            curve: None,
+        });
         items.push(text((f64::midpoint(LEFT, right), height - 8.0), Anchor::Middle, "step"));
         items.push(text((10.0, 17.0), Anchor::Start, &chart.title));
         for (at, curve) in chart.curves.iter().enumerate() {

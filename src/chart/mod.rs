@@ -109,7 +109,10 @@ mod tests {
         let chart = Chart::new("loss", vec![curve(&[(0.0, 2.0), (100.0, 1.0)]), curve(&[(50.0, 0.5)])], false);
         let picture = svg::standalone(&chart);
         assert_eq!(picture.matches("<path class=\"curve").count(), 2);
-        assert!(picture.contains("a &lt;b&gt;") && picture.contains(">step<") && picture.contains(">loss<"), "{picture}");
+        assert!(
+            picture.contains("a &lt;b&gt;") && picture.contains(">step<") && picture.contains(">loss<"),
+            "{picture}"
+        );
     }
 
     /// The same picture in pixels: as large as it should be, mostly white, with the curve's colour and the text's in it.

@@ -44,7 +44,10 @@ impl Axis {
             let values = exponents
                 .filter(|exponent| exponent % every == 0)
                 .flat_map(|exponent| parts.iter().map(move |part| part * 10f64.powi(exponent)));
-            return values.filter(|value| (self.low..=self.high).contains(value)).map(|value| (value, text(value, value))).collect();
+            return values
+                .filter(|value| (self.low..=self.high).contains(value))
+                .map(|value| (value, text(value, value)))
+                .collect();
         }
         let rough = (self.high - self.low) / count as f64;
         let magnitude = 10f64.powf(rough.log10().floor());

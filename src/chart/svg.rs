@@ -18,7 +18,9 @@ pub fn escape(text: &str) -> String {
             '"' => escaped += "&quot;",
             '\'' => escaped += "&#39;",
             // No XML can hold these.
-            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
+                escaped.push('\u{fffd}')
+            }
             _ => escaped.push(character),
         }
     }
@@ -36,7 +38,8 @@ pub fn standalone(chart: &Chart) -> String {
          .line {{ stroke-width: 1; stroke-linejoin: round }}\n.bold {{ stroke-width: 2.6 }}\n"
     );
     for (at, color) in PALETTE.iter().enumerate() {
-        writeln!(svg, ".c{at} {{ stroke: {color} }} circle.c{at} {{ fill: {color} }}").expect("writing to a string succeeds");
+        writeln!(svg, ".c{at} {{ stroke: {color} }} circle.c{at} {{ fill: {color} }}")
+            .expect("writing to a string succeeds");
     }
     svg += "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
     svg += &items(&figure, |_| String::new());
@@ -88,7 +91,12 @@ fn items(figure: &Figure, extra: impl Fn(usize) -> String) -> String {
                 writeln!(svg, "<path class=\"{kind}{}\" d=\"{path}\"{extra}/>", class(*look))
             }
             Item::Dot { at: (x, y), look, curve } => {
-                writeln!(svg, "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"{}/>", class(*look), extra(*curve))
+                writeln!(
+                    svg,
+                    "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"{}/>",
+                    class(*look),
+                    extra(*curve)
+                )
             }
             Item::Text { at: (x, y), anchor, text } => {
                 let anchor = match anchor {

@@ -107,7 +107,8 @@ fn steps(axis: &super::Axis, width: usize) -> String {
     let mut line = vec![' '; LEFT + 2 + width];
     for (value, text) in axis.marks((width / 12).max(2)) {
         let middle = LEFT + 2 + (axis.share(value) * (width - 1) as f64).round() as usize;
-        let start = (middle.saturating_sub(text.chars().count() / 2)).min(line.len().saturating_sub(text.chars().count()));
+        let start =
+            (middle.saturating_sub(text.chars().count() / 2)).min(line.len().saturating_sub(text.chars().count()));
         text.chars().enumerate().for_each(|(at, character)| line[start + at] = character);
     }
     line.iter().collect::<String>().trim_end().to_string()

@@ -88,7 +88,8 @@ impl Judgement {
         let judgement: Judgement = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
         let known = judgement.classes.len() as u64;
         let pairs = judgement.confusion.iter().map(|&[label, predicted, _]| (label, predicted));
-        let pairs = pairs.chain(judgement.mistakes.iter().map(|mistake| (mistake.label as u64, mistake.predicted as u64)));
+        let pairs =
+            pairs.chain(judgement.mistakes.iter().map(|mistake| (mistake.label as u64, mistake.predicted as u64)));
         if pairs.into_iter().any(|(label, predicted)| label >= known || predicted >= known) {
             return Err(wrong(&"it tells of a class that it has no name for"));
         }
@@ -99,7 +100,9 @@ impl Judgement {
     pub fn matrix(&self) -> Vec<Vec<u64>> {
         let classes = self.classes.len();
         let mut matrix = vec![vec![0; classes]; classes];
-        self.confusion.iter().for_each(|&[label, predicted, count]| matrix[label as usize][predicted as usize] += count);
+        self.confusion
+            .iter()
+            .for_each(|&[label, predicted, count]| matrix[label as usize][predicted as usize] += count);
         matrix
     }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod fmt;
 mod grad;
 mod init;
+mod journal;
 mod judgement;
 mod logbook;
 mod lsp;
@@ -18,6 +19,7 @@ mod model;
 mod plot;
 mod profile;
 mod report;
+mod rescue;
 mod run;
 mod run_directory;
 mod runs;
@@ -77,6 +79,12 @@ impl Failure {
     /// A failure whose text is already complete.
     pub fn rendered(text: String) -> Self {
         Failure(text)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.strip_prefix("error: ").unwrap_or(&self.0))
     }
 }
 

@@ -59,7 +59,10 @@ impl Run {
         }
         let metrics = path.join("metrics.jsonl");
         if !Run::is_at(path) && !metrics.is_file() {
-            return Err(Failure::new(format!("{}: no run is in it: there are neither run.json nor metrics.jsonl", path.display())));
+            return Err(Failure::new(format!(
+                "{}: no run is in it: there are neither run.json nor metrics.jsonl",
+                path.display()
+            )));
         }
         let records = read(&metrics)?;
         let entries = read(&logbook::path(path))?;

@@ -1,15 +1,19 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
+use super::journal::Journal;
+use super::logbook::{Ending, Session};
+use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
-use super::{Failure, data, model, print, thousands};
+use super::{Failure, data, model, print, report, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
-use rnet_runtime::metrics::{MetricsLog, Record, Split};
+use rnet_runtime::executable::Executable;
+use rnet_runtime::layers::Probe;
+use rnet_runtime::metrics::{Record, Split};
 use rnet_runtime::state::State;
-use rnet_runtime::tensorboard::EventLog;
-use rnet_runtime::train::{Batched, Computations, Flow, Progress, TrainError, Trainer, Watcher, batch_sizes};
+use rnet_runtime::train::{Batched, Computations, Flow, Progress, Tested, TrainError, Trainer, Watcher, batch_sizes};
 use rnet_runtime::workers::Workers;
 use rnet_runtime::{tensors, weights};
 use std::io::IsTerminal;
@@ -115,48 +119,73 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         step: Batched::new(steps).map_err(Failure::new)?,
         evaluation: Batched::new(evaluations).map_err(Failure::new)?,
     };
-    let workers = Workers::new(model::threads(arguments.threads));
+    let threads = model::threads(arguments.threads);
+    let workers = Workers::new(threads);
     let seed = config.seed;
     let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
     trainer.probe = probe;
 
-    let recipe = || Recipe::new(directory.as_deref().map(absolute));
+    let recipe = Recipe::new(directory.as_deref().map(absolute));
     let run = match &arguments.resume {
-        Some(directory) => RunDirectory::existing(directory),
-        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe())?,
+        Some(directory) => RunDirectory::existing(directory)?,
+        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe)?,
     };
     let checkpoints = Checkpoints::open(&run.checkpoints(), arguments.keep as usize, seed).map_err(Failure::new)?;
     if arguments.resume.is_some() {
         let (position, damage) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
         damage.iter().for_each(|line| eprintln!("warning: passed over a damaged checkpoint: {line}"));
         trainer.position = position;
+    } else {
+        // So a run can go on from its first step on, and a disk that takes no checkpoint is noticed before any work is done.
+        checkpoints.write(&trainer.state, &trainer.position).map_err(Failure::new)?;
     }
     introduce(&model, &trainer, &run);
-    let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
-    // A run that has event files when it is resumed goes on writing them.
-    let has_events = arguments.tensorboard || run.tensorboard().is_dir();
-    let events = has_events.then(|| EventLog::create(&run.tensorboard(), trainer.position.step));
+    let session = Session {
+        step: trainer.position.step,
+        steps: trainer.steps(),
+        network: model.model.clone(),
+        parameters: model.layers.iter().map(|layer| layer.parameters).sum(),
+        data: data.dataset.name.to_string(),
+        seed,
+        batch: model.train.batch,
+        ..Session::here(threads)
+    };
+    let journal = Journal::open(&run, session, arguments.tensorboard).map_err(Failure::new)?;
     let mut watch = Watch {
-        log,
-        events: events.transpose().map_err(Failure::new)?,
+        journal,
         bar: Bar::new(&trainer),
         checkpoints,
         every: arguments.checkpoint_every,
         interrupts,
         last_test: None,
-        saved: None,
+        saved: trainer.position.step,
+        unwritten: Vec::new(),
+        refusal: None,
+        rescue: Rescue { model: model.resolved.clone(), recipe, seed },
+        run,
     };
     let start = Instant::now();
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
-    let finished = outcome.map_err(|Halt(message)| match watch.saved {
-        Some(step) => {
-            Failure::new(format!("{message}\n  the checkpoint of step {step} is in {}", run.checkpoints().display()))
-        }
-        None => Failure::new(message),
+    let run = &watch.run;
+    let finished = outcome.map_err(|Halt(message)| {
+        // Where the directory takes no more writes, that is what the message tells.
+        let _ = watch.journal.end(trainer.position.step, Ending::Failed);
+        Failure::new(message)
     })?;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
-    tensors::write(&run.weights(), &tensors).map_err(Failure::new)?;
+    tensors::write(&run.weights(), &tensors).map_err(|error| {
+        let path = run.path().display();
+        Failure::new(format!(
+            "{error}\n  the checkpoint is written; to write the weights again: rnet train --resume {path}"
+        ))
+    })?;
+    let ending = if finished { Ending::Finished } else { Ending::Stopped };
+    watch.journal.end(trainer.position.step, ending).map_err(Failure::new)?;
+    // The run is whole without its report, which `rnet report` can write at any time.
+    if let Err(failure) = report::write(run.path(), &report::path(run.path())) {
+        eprintln!("warning: no report: {failure}");
+    }
     if !finished {
         let step = trainer.position.step;
         print(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
@@ -227,23 +256,43 @@ impl From<TrainError> for Halt {
     }
 }
 
-impl From<WriteError> for Halt {
-    fn from(error: WriteError) -> Halt {
-        Halt(error.to_string())
-    }
-}
-
 /// Shows and keeps what a run does.
 struct Watch {
-    log: MetricsLog,
-    events: Option<EventLog>,
+    journal: Journal,
     bar: Bar,
     checkpoints: Checkpoints,
     every: Option<u64>,
     interrupts: Arc<AtomicUsize>,
     last_test: Option<Record>,
-    /// The step of the newest checkpoint of this process.
-    saved: Option<u64>,
+    /// The step of the newest checkpoint.
+    saved: u64,
+    /// Lines of the metrics that could not be written.
+    unwritten: Vec<Record>,
+    /// Why not.
+    refusal: Option<WriteError>,
+    rescue: Rescue,
+    run: RunDirectory,
+}
+
+impl Watch {
+    /// Ends a run whose directory takes no more writes, with what it has done kept elsewhere.
+    fn give_up(&self, refusal: &WriteError, trainer: &Trainer) -> Halt {
+        let step = trainer.position.step;
+        let kept = match self.rescue.save(&self.run, &self.unwritten, trainer) {
+            Ok(path) => {
+                let path = path.display();
+                format!("nothing is lost: step {step} has been saved elsewhere; go on with: rnet train --resume {path}")
+            }
+            Err(reason) => {
+                let (saved, path) = (self.saved, self.run.path().display());
+                format!(
+                    "step {step} could not be saved elsewhere either: {reason}\n  the newest checkpoint is that of step \
+                     {saved}; once there is room again: rnet train --resume {path}"
+                )
+            }
+        };
+        Halt(format!("{refusal}\n  {kept}"))
+    }
 }
 
 impl Watcher for Watch {
@@ -254,9 +303,12 @@ impl Watcher for Watch {
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Halt> {
-        self.log.add(record)?;
-        if let Some(events) = &mut self.events {
-            events.add(record)?;
+        // A run whose metrics cannot be written ends where it is settled.
+        if self.refusal.is_none() {
+            self.refusal = self.journal.add(record).err();
+        }
+        if self.refusal.is_some() {
+            self.unwritten.push(record.clone());
         }
         if record.split == Split::Test {
             self.last_test = Some(record.clone());
@@ -265,12 +317,23 @@ impl Watcher for Watch {
         Ok(())
     }
 
+    fn tested(&mut self, tested: &Tested) -> Result<(), Halt> {
+        if self.refusal.is_none() {
+            self.refusal = self.journal.tested(tested).err();
+        }
+        Ok(())
+    }
+
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Halt> {
+        if let Some(refusal) = &self.refusal {
+            return Err(self.give_up(refusal, trainer));
+        }
         let stop = self.interrupts.load(Ordering::SeqCst) > 0;
         let is_due = self.every.is_some_and(|every| progress.step.is_multiple_of(every));
         if stop || is_due || progress.ends_epoch {
-            self.checkpoints.write(&trainer.state, &trainer.position)?;
-            self.saved = Some(progress.step);
+            let written = self.checkpoints.write(&trainer.state, &trainer.position);
+            written.map_err(|refusal| self.give_up(&refusal, trainer))?;
+            self.saved = progress.step;
         }
         Ok(if stop { Flow::Stop } else { Flow::Continue })
     }

@@ -40,7 +40,8 @@ pub struct Heatmap {
 impl Heatmap {
     /// The range of the colours, if there is anything to show.
     fn range(&self) -> Option<(f64, f64)> {
-        let values = || self.values.iter().flatten().flatten().copied().filter(|&value| value > 0.0 || !self.is_logarithmic);
+        let values =
+            || self.values.iter().flatten().flatten().copied().filter(|&value| value > 0.0 || !self.is_logarithmic);
         let low = values().reduce(f64::min)?;
         let high = values().reduce(f64::max)?;
         Some((low, high))
@@ -68,7 +69,8 @@ impl Heatmap {
         let mut labels = String::new();
         for (at, name) in self.rows.iter().enumerate().step_by(every) {
             let y = (at as f64 + 0.5) * height / rows as f64 + 3.5;
-            labels += &format!("<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>\n", left - 6.0, escape(name));
+            labels +=
+                &format!("<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text>\n", left - 6.0, escape(name));
         }
         if let (Some(first), Some(last)) = (self.columns.first(), self.columns.last()) {
             let y = height + 14.0;
@@ -144,7 +146,13 @@ mod tests {
 
     fn map(values: Vec<Vec<Option<f64>>>, is_logarithmic: bool) -> Heatmap {
         let names = |count: usize| (0..count).map(|at| format!("<{at}>")).collect::<Vec<_>>();
-        Heatmap { title: "t".to_string(), rows: names(values.len()), columns: names(values[0].len()), values, is_logarithmic }
+        Heatmap {
+            title: "t".to_string(),
+            rows: names(values.len()),
+            columns: names(values[0].len()),
+            values,
+            is_logarithmic,
+        }
     }
 
     #[test]
@@ -169,7 +177,8 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits() {
-        let cases = [(0.0, "0"), (0.01234, "0.0123"), (1.5, "1.50"), (123.4, "123"), (1e-7, "1.00e-7"), (54321.0, "5.43e4")];
+        let cases =
+            [(0.0, "0"), (0.01234, "0.0123"), (1.5, "1.50"), (123.4, "123"), (1e-7, "1.00e-7"), (54321.0, "5.43e4")];
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }

@@ -64,7 +64,8 @@ pub fn confusions(judgement: &Judgement) -> String {
 }
 
 fn table(judgement: &Judgement, matrix: &[Vec<u64>]) -> String {
-    let heads: String = judgement.classes.iter().map(|name| format!("<th><span>{}</span></th>", escape(name))).collect();
+    let heads: String =
+        judgement.classes.iter().map(|name| format!("<th><span>{}</span></th>", escape(name))).collect();
     let mut rows = String::new();
     for (label, (name, row)) in judgement.classes.iter().zip(matrix).enumerate() {
         let images: u64 = row.iter().sum();

@@ -74,7 +74,11 @@ fn page(run: &Run, judgement: Option<&Judgement>, layers: &[LayersRecord], model
         sections.push(section("Layers", layers::NOTE, layers::maps(layers)));
     }
     sections.push(section("Sessions", sessions::NOTE, sessions::table(run)));
-    sections.push(section("Configuration", "The model file, with every import and default written out.", listing(model)));
+    sections.push(section(
+        "Configuration",
+        "The model file, with every import and default written out.",
+        listing(model),
+    ));
     let sections: String = sections.into_iter().collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -111,7 +115,10 @@ fn head(run: &Run) -> String {
     let mut about = Vec::new();
     match run.session() {
         Some(session) => {
-            figures.push((thousands(run.step()), format!("of {} steps, {} images each", thousands(session.steps), session.batch)));
+            figures.push((
+                thousands(run.step()),
+                format!("of {} steps, {} images each", thousands(session.steps), session.batch),
+            ));
             figures.push((duration(run.seconds()), "of training".to_string()));
             about.push(format!("<b>{}</b>", escape(&session.network)));
             about.push(format!("{} parameters", thousands(session.parameters)));

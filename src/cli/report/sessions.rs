@@ -10,7 +10,8 @@ pub const NOTE: &str = "Each time that the run was worked on. The seed alone det
 
 /// A moment, in universal time.
 fn moment(time: f64) -> String {
-    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs_f64(time.clamp(0.0, 1e11))).to_string();
+    let text =
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs_f64(time.clamp(0.0, 1e11))).to_string();
     text.replace('T', " ").replace('Z', " UTC")
 }
 
@@ -31,7 +32,8 @@ pub fn table(run: &Run) -> String {
             Some(Entry::Began(_)) => "killed".to_string(),
             None => run.standing.word().to_string(),
         };
-        let threads = if session.threads == 1 { "1 thread".to_string() } else { format!("{} threads", session.threads) };
+        let threads =
+            if session.threads == 1 { "1 thread".to_string() } else { format!("{} threads", session.threads) };
         rows += &format!(
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}, {threads}, {}</td><td>{}</td><td>{}</td></tr>\n",
             moment(session.time),
