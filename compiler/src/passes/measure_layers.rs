@@ -3,6 +3,7 @@
 use super::differentiate::{NoGradient, differentiate};
 use crate::graph::{Attributes, Graph, NodeId, OutputKind};
 use crate::ops::{self, emit::Emitter};
+use std::collections::BTreeSet;
 
 /// What each measured layer's results are called, before its path.
 pub const ACTIVATION: &str = "activation.";
@@ -19,12 +20,13 @@ struct Layer {
 /// The layers with weights of more than one axis (convolutions, dense layers), in the order of computation. Gains and biases
 /// alone are none.
 fn layers(forward: &Graph) -> Vec<Layer> {
-    let has_weight = |path: &str| {
-        forward.ids().into_iter().any(|id| {
-            let node = &forward[id];
-            node.op.name() == "parameter" && node.ty.rank() > 1 && node.place.path == path
-        })
-    };
+    let weights: BTreeSet<&str> = forward
+        .ids()
+        .into_iter()
+        .map(|id| &forward[id])
+        .filter(|node| node.op.name() == "parameter" && node.ty.rank() > 1)
+        .map(|node| node.place.path.as_str())
+        .collect();
     let mut layers: Vec<Layer> = Vec::new();
     for id in forward.topological() {
         let node = &forward[id];
@@ -34,7 +36,7 @@ fn layers(forward: &Graph) -> Vec<Layer> {
         match layers.iter_mut().find(|layer| layer.path == node.place.path) {
             // A layer's result is its last node: behind the product may come a bias.
             Some(layer) => layer.activation = id,
-            None if has_weight(&node.place.path) => {
+            None if weights.contains(node.place.path.as_str()) => {
                 layers.push(Layer { path: node.place.path.clone(), activation: id });
             }
             None => {}
