@@ -24,7 +24,12 @@ fn whole(this: &mut Elaborator, name: &str, value: i64, least: i64, span: crate:
 }
 
 /// Height and width; `same` gives `None`.
-fn pair<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<Option<[usize; 2]>> {
+pub(super) fn pair<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    name: &str,
+    least: i64,
+) -> Outcome<Option<[usize; 2]>> {
     let (value, span) = bound.get(name);
     match value {
         Value::Int(value) => {
@@ -43,7 +48,7 @@ fn pair<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64
 }
 
 /// Padding that `same` keeps: for odd kernels.
-fn padding<'a>(
+pub(super) fn padding<'a>(
     this: &mut Elaborator<'a>,
     bound: &Bound<'a>,
     kernel: [usize; 2],
@@ -216,7 +221,14 @@ pub(super) fn batch_norm<'a>(
     Ok(result)
 }
 
-fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64, high: f64) -> Outcome<f64> {
+/// A number within bounds, both included.
+pub(super) fn number<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    name: &str,
+    low: f64,
+    high: f64,
+) -> Outcome<f64> {
     let (value, span) = bound.get(name);
     let number = match value {
         Value::Int(value) => *value as f64,
@@ -229,74 +241,18 @@ fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64
     this.error("E102", span, format!("`{name}` lies between {low} and {high}, this is {number}"))
 }
 
-/// A layer without parameters and attributes.
-fn plain(this: &mut Elaborator, op: &str, x: NodeId, attributes: Attributes, label: Option<&Label>) -> Outcome<NodeId> {
+/// A layer without weights: one op.
+pub(super) fn plain(
+    this: &mut Elaborator,
+    op: &str,
+    x: NodeId,
+    attributes: Attributes,
+    label: Option<&Label>,
+) -> Outcome<NodeId> {
     let path = this.path(op, label)?;
     let result = this.add(op, &[x], attributes, &path)?;
     this.layer(&path, op, result, Cost::default());
     Ok(result)
-}
-
-pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-    if this.builder.graph[x].op.name() == "relu" {
-        this.warn("W013", "`relu` of `relu` changes nothing", "leave one of them out");
-    }
-    plain(this, "relu", x, Attributes::new(), label.as_ref())
-}
-
-pub(super) fn flatten<'a>(
-    this: &mut Elaborator<'a>,
-    _: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    plain(this, "flatten", x, Attributes::new(), label.as_ref())
-}
-
-pub(super) fn global_avg_pool<'a>(
-    this: &mut Elaborator<'a>,
-    _: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    plain(this, "global_avg_pool", x, Attributes::new(), label.as_ref())
-}
-
-fn pool<'a>(
-    this: &mut Elaborator<'a>,
-    op: &str,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([1, 1]);
-    let stride = pair(this, bound, "stride", 1)?.unwrap_or(kernel);
-    let pad = padding(this, bound, kernel, [1, 1])?;
-    let attributes = Attributes::new()
-        .with("kernel", Attribute::extents(&kernel))
-        .with("stride", Attribute::extents(&stride))
-        .with("pad", Attribute::extents(&pad));
-    plain(this, op, x, attributes, label.as_ref())
-}
-
-/// `max_pool(kernel, stride = kernel, pad = 0)`
-pub(super) fn max_pool<'a>(
-    this: &mut Elaborator<'a>,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    pool(this, "max_pool", bound, x, label)
-}
-
-/// `avg_pool(kernel, stride = kernel, pad = 0)`
-pub(super) fn avg_pool<'a>(
-    this: &mut Elaborator<'a>,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    pool(this, "avg_pool", bound, x, label)
 }
 
 /// `dropout(rate = 0.5)`: nothing in evaluation.

@@ -1,12 +1,14 @@
 //! The layers and combinators that the language itself knows; everything else is the prelude's, written in the language.
 
+use super::activations;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers;
 use super::parameters::Cost;
+use super::pools;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Attributes, NodeId, TensorType};
+use crate::graph::{Attribute, Attributes, NodeId, TensorType};
 
 type Apply = for<'a> fn(&mut Elaborator<'a>, &Bound<'a>, NodeId, Option<Label>) -> Outcome<NodeId>;
 
@@ -23,6 +25,12 @@ const fn layer(name: &'static str, parameters: &'static [Parameter], apply: Appl
     Primitive { name, parameters, variadic: false, apply }
 }
 
+macro_rules! without_arguments {
+    ($name:literal) => {
+        layer($name, &[], |this, _, x, label| layers::plain(this, $name, x, Attributes::new(), label.as_ref()))
+    };
+}
+
 const fn joint(name: &'static str, apply: Apply) -> Primitive {
     Primitive { name, parameters: &[], variadic: true, apply }
 }
@@ -31,6 +39,8 @@ const WINDOW: &[Parameter] = &[
     Parameter::new("kernel", Kind::Pair, Default::Needed),
     Parameter::new("stride", Kind::Pair, Default::Nothing),
     Parameter::new("pad", Kind::Padding, Default::Int(0)),
+    Parameter::new("dilation", Kind::Pair, Default::Int(1)),
+    Parameter::new("ceil", Kind::Bool, Default::Bool(false)),
 ];
 
 /// All of them, in the order of docs/language.md.
@@ -56,7 +66,15 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         layers::batch_norm,
     ),
-    layer("relu", &[], layers::relu),
+    layer("relu", &[], activations::relu),
+    without_arguments!("relu6"),
+    layer("leaky_relu", &[Parameter::new("slope", Kind::Float, Default::Float(0.01))], activations::leaky_relu),
+    without_arguments!("sigmoid"),
+    without_arguments!("tanh"),
+    layer("gelu", &[Parameter::new("approximate", Kind::Text, Default::Text("none"))], activations::gelu),
+    without_arguments!("silu"),
+    without_arguments!("hardsigmoid"),
+    without_arguments!("hardswish"),
     layer(
         "dense",
         &[
@@ -65,10 +83,19 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         layers::dense,
     ),
-    layer("flatten", &[], layers::flatten),
-    layer("max_pool", WINDOW, layers::max_pool),
-    layer("avg_pool", WINDOW, layers::avg_pool),
-    layer("global_avg_pool", &[], layers::global_avg_pool),
+    without_arguments!("flatten"),
+    layer("max_pool", WINDOW, |this, bound, x, label| pools::pool(this, "max_pool", bound, x, label)),
+    layer("avg_pool", WINDOW, |this, bound, x, label| pools::pool(this, "avg_pool", bound, x, label)),
+    without_arguments!("global_avg_pool"),
+    layer("adaptive_avg_pool", &[Parameter::new("out", Kind::Pair, Default::Needed)], pools::adaptive_avg_pool),
+    layer(
+        "upsample",
+        &[
+            Parameter::new("factor", Kind::Pair, Default::Int(2)),
+            Parameter::new("mode", Kind::Text, Default::Text("nearest")),
+        ],
+        pools::upsample,
+    ),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
     layer("pad_channels", &[Parameter::new("c", Kind::Int, Default::Needed)], layers::pad_channels),
@@ -83,6 +110,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         residual,
     ),
+    layer("scale_channels", &[Parameter::new("branch", Kind::Branch, Default::Needed)], scale_channels),
     layer("auto", &[Parameter::new("otherwise", Kind::Block, Default::Needed)], auto),
     layer(
         "repeat",
@@ -196,6 +224,46 @@ fn residual<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: 
             return this.stop(wrong);
         }
         combine(this, "add", &[y, short], None)
+    })
+}
+
+/// `scale_channels(branch)`: x times branch(x), a factor for each channel of each image (Hu et al. 2017, squeeze and excitation).
+fn scale_channels<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
+    let place = this.place;
+    this.scoped(label.as_ref(), |this| {
+        let (value, span) = bound.get("branch");
+        this.at(span);
+        let factors = branch(this, value, x)?;
+        this.place = place;
+        let (image, given) = (this.builder.graph[x].ty.clone(), this.builder.graph[factors].ty.clone());
+        let wanted = image.dims.iter().take(2).copied().collect::<Vec<_>>();
+        let plane = given.dims.iter().skip(2).all(|&extent| extent == 1);
+        if image.rank() != 4 || given.rank() < 2 || given.dims[..2] != wanted[..] || !plane {
+            let wrong =
+                Diagnostic::error("E201", this.visible(span), "`scale_channels` needs a factor for each channel")
+                    .here(format!("the branch gives {given}"))
+                    .and(place, format!("the input is {image}"))
+                    .note(this.lineage(factors));
+            let [n, c] = wanted[..] else { return this.stop(wrong.hint("the input is a batch of images")) };
+            return this.stop(wrong.hint(match image.rank() {
+                4 => format!("the branch gives f32[{n},{c}] or f32[{n},{c},1,1]: begin it with `global_avg_pool`"),
+                _ => "the input is a batch of images, f32[N,C,H,W]".to_string(),
+            }));
+        }
+        let path = this.path("scale_channels", None)?;
+        let factors =
+            if given.rank() == 4 { this.add("flatten", &[factors], Attributes::new(), &path)? } else { factors };
+        let attributes =
+            Attributes::new().with("axes", Attribute::extents(&[0, 1])).with("dims", Attribute::extents(&image.dims));
+        let wide = this.add("broadcast", &[factors], attributes, &path)?;
+        let result = this.add("mul", &[x, wide], Attributes::new(), &path)?;
+        this.layer(&path, "scale_channels", result, Cost::default());
+        Ok(result)
     })
 }
 

@@ -1,7 +1,9 @@
 //! How gradient rules and decompositions write nodes: each lands at the place of the node it is written for.
 
 use super::{Attributes, Graph, NodeId, Op};
-use super::{add, batch_mean, broadcast, constant, div, mul, neg, offset, reduce_sum, relu, rsqrt, scale, square, sub};
+use super::{
+    add, batch_mean, broadcast, constant, div, exp, mul, neg, offset, reduce_sum, relu, rsqrt, scale, square, sub,
+};
 use crate::graph::{Attribute, Place};
 
 /// Adds nodes to a graph on behalf of one node.
@@ -67,6 +69,17 @@ impl<'g> Emitter<'g> {
     /// x + by
     pub fn offset(&mut self, x: NodeId, by: f64) -> NodeId {
         self.emit(&offset::Offset, &[x], Attributes::new().with("by", Attribute::Float(by)))
+    }
+
+    /// 1 - x
+    pub fn one_minus(&mut self, x: NodeId) -> NodeId {
+        let negative = self.neg(x);
+        self.offset(negative, 1.0)
+    }
+
+    /// e^x
+    pub fn exp(&mut self, x: NodeId) -> NodeId {
+        self.emit(&exp::Exp, &[x], Attributes::new())
     }
 
     /// x^2

@@ -4,6 +4,7 @@ use crate::graph::{Attributes, Graph, NodeId, TensorType};
 use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use std::fmt;
 
+mod adaptive_avg_pool;
 mod add;
 mod avg_pool;
 mod avg_pool_grad;
@@ -27,10 +28,16 @@ mod dense_weight_grad;
 mod div;
 mod dropout;
 pub mod emit;
+mod erf;
+mod exp;
 mod flatten;
+mod gelu;
 mod global_avg_pool;
+mod hardsigmoid;
+mod hardswish;
 mod input;
 pub mod leaf;
+mod leaky_relu;
 mod max_pool;
 mod max_pool_grad;
 mod momentum;
@@ -42,20 +49,28 @@ mod parameter;
 pub mod pool;
 mod reduce_sum;
 mod relu;
+mod relu6;
 mod relu_grad;
+mod resample;
+mod resample_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
 mod sgd;
+mod sigmoid;
+mod silu;
 mod slice_channels;
 mod sqrt;
 mod square;
 mod statistic;
+pub mod stencil;
 mod sub;
 mod subsample;
 mod subsample_grad;
+mod tanh;
 pub mod tensor;
 mod unflatten;
+mod upsample;
 mod velocity;
 pub mod window;
 
@@ -141,8 +156,18 @@ pub static OPS: &[&dyn Op] = &[
     &square::Square,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
+    &exp::Exp,
+    &erf::Erf,
     &relu::Relu,
     &relu_grad::ReluGrad,
+    &relu6::Relu6,
+    &leaky_relu::LeakyRelu,
+    &sigmoid::Sigmoid,
+    &tanh::Tanh,
+    &gelu::Gelu,
+    &silu::Silu,
+    &hardsigmoid::Hardsigmoid,
+    &hardswish::Hardswish,
     &dropout::Dropout,
     &broadcast::Broadcast,
     &reduce_sum::ReduceSum,
@@ -160,6 +185,10 @@ pub static OPS: &[&dyn Op] = &[
     &avg_pool::AvgPool,
     &avg_pool_grad::AvgPoolGrad,
     &global_avg_pool::GlobalAvgPool,
+    &adaptive_avg_pool::AdaptiveAvgPool,
+    &upsample::Upsample,
+    &resample::Resample,
+    &resample_grad::ResampleGrad,
     &flatten::Flatten,
     &unflatten::Unflatten,
     &subsample::Subsample,
