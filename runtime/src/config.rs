@@ -1,5 +1,6 @@
 //! What a `.rnet` file says about data and training, resolved: plain values, no language.
 
+use crate::program::Precision;
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.
@@ -17,6 +18,8 @@ pub struct TrainConfig {
     pub length: Length,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
+    /// In what the operands of the training step's convolutions and dense layers are rounded; evaluation is in f32.
+    pub precision: Precision,
 }
 
 /// Stochastic gradient descent as in PyTorch: `g = grad + wd p; v = mu v + g; p -= lr (nesterov ? g + mu v : v)`.

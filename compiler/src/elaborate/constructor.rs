@@ -49,6 +49,9 @@ pub(super) static SCHEDULES: &[Constructor] = &[
     new("linear", LAST_AND_WARMUP),
 ];
 
+/// `precision = ..`
+pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
+
 /// `source = ..`
 pub(super) static SOURCES: &[Constructor] = &[
     new("digits", &[]),

@@ -1,16 +1,17 @@
 //! The `data` and `train` sections: plain values for the runtime.
 
-use super::constructor::{LOSSES, OPTIMIZERS, SCHEDULES, SOURCES, TRANSFORMS, number};
+use super::constructor::{LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES, SOURCES, TRANSFORMS, number};
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
 use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::syntax::ast::{Ast, Entry, Expr, ExprKind, Item, Section, SectionKind};
 use rnet_runtime::config::{DataConfig, Length, Schedule, Sgd, Source, TrainConfig, Transform};
+use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed"];
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed", "precision"];
 
 /// The keys of `data`.
 pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
@@ -23,6 +24,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("batch", "128"),
     ("epochs", "10"),
     ("seed", "0"),
+    ("precision", "f32"),
 ];
 
 /// Most images a step.
@@ -87,6 +89,7 @@ impl<'a> Elaborator<'a> {
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
+        let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
             label_smoothing: label_smoothing?,
             optimizer: optimizer?,
@@ -94,6 +97,7 @@ impl<'a> Elaborator<'a> {
             batch: batch? as usize,
             length: length?,
             seed: seed?,
+            precision: Precision::named(precision?.0).unwrap_or_default(),
         })
     }
 
