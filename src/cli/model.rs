@@ -275,7 +275,8 @@ pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Prog
 /// What measures each layer, and the layers' paths: see [`passes::measure_layers`].
 pub fn layers_program(model: &Elaborated) -> Result<(Program, Vec<String>), Failure> {
     let (graph, paths) = passes::measure_layers::measure_layers(&model.graph).map_err(Failure::new)?;
-    Ok((lower(graph, algorithm(Algorithm::Fastest)?)?, paths))
+    let arithmetic = Arithmetic { algorithm: algorithm(Algorithm::Fastest)?, precision: model.train.precision };
+    Ok((lower(graph, arithmetic)?, paths))
 }
 
 /// Fills the state from a file of weights.
