@@ -25,7 +25,7 @@
   }
 
   function element(svg, name, attributes) {
-    const made = document.createElementNS('http://www.w3.org/2000/svg', name);
+    const made = document.createElementNS(svg.namespaceURI, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     svg.append(made);
     return made;
