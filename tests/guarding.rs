@@ -146,8 +146,8 @@ fn a_killed_run_goes_on() {
 #[test]
 fn a_vanished_directory_loses_nothing() {
     let bench = Bench::new();
-    bench.succeeds(&["train", "net.rnet", "--steps", "4000", "--out", "whole"]);
-    let child = bench.start(&["train", "net.rnet", "--steps", "4000", "--out", "run", "--checkpoint-every", "10"]);
+    bench.succeeds(&["train", "net.rnet", "--steps", "1000", "--out", "whole"]);
+    let child = bench.start(&["train", "net.rnet", "--steps", "1000", "--out", "run", "--checkpoint-every", "10"]);
     bench.wait_for("run", |step| step > 0);
     fs::rename(bench.at("run"), bench.at("elsewhere")).expect("the directory can be moved");
     let told = refused(&child.wait_with_output().expect("the child ends"));
@@ -210,4 +210,120 @@ fn two_processes_do_not_share_a_run() {
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
     assert_eq!(child.wait_with_output().expect("the first ends").status.code(), Some(130));
+}
+
+/// The images are as large as numbers get: the first convolution's results still fit, their sums do not.
+const OVERFLOWING: &str = "normalize(mean = [0.0], std = [4e-39])";
+
+/// A step that leaves the finite numbers ends the run, and the words name the op that did it, and what is kept.
+#[test]
+fn divergence_is_traced_to_its_place() {
+    let bench = Bench::new();
+    fs::write(bench.at("huge.rnet"), NET.replace("-> normalize  test", &format!("-> {OVERFLOWING}  test")))
+        .expect("the file can be written");
+    let run = |arguments: &[&str]| bench.start(arguments).wait_with_output().expect("rnet ends");
+    let told = refused(&run(&["train", "huge.rnet", "--out", "huge"]));
+    assert!(told.contains("error: step 1: "), "{told}");
+    assert!(told.contains("where it began: huge.rnet:4:26: `reduce_sum bn1`: "), "{told}");
+    assert!(told.contains("kept: the checkpoint of step 0, in huge/checkpoints"), "{told}");
+
+    // Several steps behind a checkpoint, in a run that is resumed: the places are those of its own file.
+    let told = refused(&run(&["train", "net.rnet", "--set", "train.optimizer.lr=1e6", "--out", "wild"]));
+    let step =
+        told.split("error: step ").nth(1).and_then(|rest| rest.split(':').next()).expect("the words name a step");
+    assert!(step.parse::<u64>().is_ok_and(|step| step > 1), "{told}");
+    assert!(told.contains("training has diverged"), "{told}");
+    assert!(told.contains("where it began: net.rnet:"), "{told}");
+    assert!(told.contains("kept: the checkpoint of step 0, in wild/checkpoints"), "{told}");
+    let again = refused(&run(&["train", "--resume", "wild", "--threads", "1"]));
+    let began = |told: &str| {
+        let line = told.lines().find_map(|line| line.trim().strip_prefix("where it began: ")).expect("a place");
+        // Behind file, line and column.
+        line.splitn(4, ':').nth(3).expect("a place has three parts").to_string()
+    };
+    assert_eq!(began(&told), began(&again), "the second time it diverges at the same value");
+}
+
+/// The trap finds what goes wrong before it has done harm, and changes no bit of a run in which nothing does.
+#[test]
+fn the_trap_changes_nothing() {
+    let bench = Bench::new();
+    bench.succeeds(&["train", "net.rnet", "--out", "plain"]);
+    bench.succeeds(&["train", "net.rnet", "--trap-nan", "--out", "trapped"]);
+    assert!(bench.weights("plain") == bench.weights("trapped"), "the weights differ");
+    fs::write(bench.at("huge.rnet"), NET.replace("-> normalize  test", &format!("-> {OVERFLOWING}  test")))
+        .expect("the file can be written");
+    let output = bench.start(&["train", "huge.rnet", "--trap-nan"]).wait_with_output().expect("rnet ends");
+    let told = refused(&output);
+    assert!(told.contains("error: step 1 computes a value that is not finite"), "{told}");
+    assert!(told.contains("where it began: huge.rnet:4:26: `reduce_sum bn1`: "), "{told}");
+}
+
+/// A run that stops early does so at the same test however often it is interrupted, and is then over for good.
+#[test]
+fn a_run_without_progress_stops() {
+    let bench = Bench::new();
+    // Nothing is learned; only the running statistics move for a while.
+    let set = ["--set", "train.stop=early(patience = 2)", "--set", "train.optimizer.lr=0.0", "--steps", "300"];
+    let said = bench.succeeds(&[&["train", "net.rnet", "--out", "still"][..], &set].concat());
+    assert!(said.contains("stopped early"), "{said}");
+    let lines = bench.metrics("still");
+    let tests = lines.iter().filter(|line| line["split"] == "test").map(|line| line["top1"].as_f64().expect("a share"));
+    let tests: Vec<f64> = tests.collect();
+    let (mut best, mut since) = (f64::NEG_INFINITY, 0);
+    let over = tests.iter().position(|&top1| {
+        (best, since) = if top1 > best { (top1, 0) } else { (best, since + 1) };
+        since == 2
+    });
+    assert_eq!(over.map(|over| over + 1), Some(tests.len()), "two tests in a row without a new best: {tests:?}");
+    assert!(tests.len() < 20, "{tests:?}");
+    let before = bench.metrics("still");
+    let said = bench.succeeds(&["train", "--resume", "still"]);
+    assert!(said.contains("stopped early"), "{said}");
+    assert_eq!(bench.metrics("still"), before, "a run that is over does not go on");
+}
+
+/// What `--overfit-batch` finds out: a network that can learn a batch, and one whose labels it cannot see.
+#[test]
+fn a_batch_is_learned_by_heart_or_not() {
+    let bench = Bench::new();
+    let said = bench.succeeds(&["train", "net.rnet", "--overfit-batch", "--set", "train.batch=20"]);
+    assert!(said.contains("the network learns a batch of 20 by heart in"), "{said}");
+    assert!(!bench.at("runs").exists(), "nothing is left behind");
+    let blind = ["train", "net.rnet", "--overfit-batch", "--steps", "30", "--set", "train.optimizer.lr=0.0"];
+    let output = bench.start(&blind).wait_with_output().expect("rnet ends");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("does not learn a batch of 100 by heart: the loss went from"), "{said}");
+}
+
+#[test]
+fn an_estimate_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let said = bench.succeeds(&["train", "net.rnet", "--dry-run"]);
+    for words in ["activations and gradients", "weights and optimizer", "a step", "all 50 steps, with tests"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!bench.at("runs").exists());
+}
+
+/// The learning-rate finder: the same curve for any number of threads, and a rate that works.
+#[test]
+fn a_learning_rate_is_found() {
+    let bench = Bench::new();
+    let said = bench.succeeds(&["lr", "net.rnet", "--threads", "1", "--out", "one"]);
+    bench.succeeds(&["lr", "net.rnet", "--threads", "2", "--out", "two"]);
+    let read = |name: &str| fs::read_to_string(bench.at(name)).expect("the file is there");
+    assert_eq!(read("one.json"), read("two.json"));
+    assert_eq!(read("one.svg"), read("two.svg"));
+    let found: Value = serde_json::from_str(&read("one.json")).expect("JSON");
+    let rate = found["suggestion"].as_f64().expect("a rate");
+    assert!((1e-4..1.0).contains(&rate), "{rate}\n{said}");
+    assert!(said.contains(&format!("train.optimizer.lr={rate:.2e}")), "{said}");
+    assert!(found["points"].as_array().is_some_and(|points| points.len() > 50), "{found}");
+    bench.succeeds(&["train", "net.rnet", "--out", "run", "--set", &format!("train.optimizer.lr={rate:e}")]);
+    let last = bench.metrics("run").pop().expect("there are metrics");
+    assert!(last["top1"].as_f64().is_some_and(|top1| top1 > 0.5), "{last}");
+    let output = bench.start(&["lr", "net.rnet", "--from", "1", "--to", "0.1"]).wait_with_output().expect("rnet ends");
+    assert!(refused(&output).contains("the rates should grow"));
 }

@@ -7,6 +7,7 @@
 use crate::durable::{self, TEMPORARY, WriteError};
 use crate::metrics::Meter;
 use crate::state::State;
+use crate::stopping::Stall;
 use crate::tensors;
 use crate::weights::{self, Extent, MisfitError};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Position {
     pub meter: Meter,
     /// The best test accuracy so far, and the step after which it was measured.
     pub best: Option<(f64, u64)>,
+    /// How long it is since a test was better than all before; a run with early stopping counts.
+    #[serde(default)]
+    pub stall: Stall,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -122,6 +126,16 @@ impl Checkpoints {
         durable::write(&self.manifest(position.step), json(&sealed).as_bytes())?;
         self.sweep(position);
         Ok(())
+    }
+
+    /// Where they are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The step of the newest, whole or not.
+    pub fn newest(&self) -> Option<u64> {
+        self.steps().ok()?.first().copied()
     }
 
     /// The steps of all manifests, newest first.
@@ -231,7 +245,8 @@ mod tests {
     }
 
     fn at(step: u64, best: Option<(f64, u64)>) -> Position {
-        Position { step, meter: Meter { loss: 0.1 + 0.2, correct: 3.0, images: 7 }, best }
+        let stall = Stall { best: Some(0.1 + 0.7), tests: 3 };
+        Position { step, meter: Meter { loss: 0.1 + 0.2, correct: 3.0, images: 7 }, best, stall }
     }
 
     fn names(directory: &Path) -> Vec<String> {

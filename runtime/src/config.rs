@@ -1,6 +1,7 @@
 //! What a `.rnet` file says about data and training, resolved: plain values, no language.
 
 use crate::program::Precision;
+use crate::stopping::Stopping;
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.
@@ -16,6 +17,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// How long.
     pub length: Length,
+    /// When it ends before that.
+    pub stopping: Stopping,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
     /// In what the operands of the training step's convolutions and dense layers are rounded; evaluation is in f32.

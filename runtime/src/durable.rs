@@ -35,8 +35,7 @@ impl Step {
     fn words(self) -> &'static str {
         match self {
             Step::MakeDirectory => "cannot be made",
-            Step::Create => "cannot be created",
-            Step::Write => "cannot be written",
+            Step::Create | Step::Write => "cannot be written",
             Step::Sync => "cannot be brought to the disk",
             Step::Rename => "cannot be given its name",
             Step::SyncDirectory => "its name cannot be brought to the disk",
@@ -150,7 +149,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("none/file");
         let error = write(&missing, b"one").unwrap_err();
-        assert!(error.to_string().contains("none/file: cannot be created"), "{error}");
+        assert!(error.to_string().contains("none/file: cannot be written"), "{error}");
         assert!(error.to_string().contains("help: the directory that it lies in has to be there"), "{error}");
         // A directory in the way of the rename.
         let taken = directory.path().join("taken");

@@ -111,7 +111,7 @@ impl Figure {
             look: Look::Axis,
             curve: None,
         });
-        items.push(text((f64::midpoint(LEFT, right), height - 8.0), Anchor::Middle, "step"));
+        items.push(text((f64::midpoint(LEFT, right), height - 8.0), Anchor::Middle, chart.over.title()));
         items.push(text((10.0, 17.0), Anchor::Start, &chart.title));
         for (at, curve) in chart.curves.iter().enumerate() {
             let look = Look::Curve { color: curve.color % COLORS, is_bold: curve.is_bold };

@@ -27,11 +27,32 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
+/// The horizontal axis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Over {
+    /// Steps, from 0.
+    Steps,
+    /// Learning rates, by their logarithm.
+    Rates,
+}
+
+impl Over {
+    /// What is written beside the axis.
+    fn title(self) -> &'static str {
+        match self {
+            Over::Steps => "step",
+            Over::Rates => "learning rate",
+        }
+    }
+}
+
 /// Curves over common axes.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Chart {
     /// What is measured, with its unit.
     pub title: String,
+    /// What they are drawn over.
+    pub over: Over,
     /// The curves; points that cannot be shown (no finite number; not above zero on a logarithmic axis) are left out.
     pub curves: Vec<Curve>,
     /// Whether the vertical axis is logarithmic.
@@ -40,11 +61,14 @@ pub struct Chart {
 
 impl Chart {
     /// A chart of what can be shown.
-    pub fn new(title: &str, mut curves: Vec<Curve>, is_logarithmic: bool) -> Chart {
+    pub fn new(title: &str, over: Over, mut curves: Vec<Curve>, is_logarithmic: bool) -> Chart {
         for curve in &mut curves {
-            curve.points.retain(|&(x, y)| x.is_finite() && y.is_finite() && (y > 0.0 || !is_logarithmic));
+            let can_be_shown = |&(x, y): &(f64, f64)| {
+                x.is_finite() && y.is_finite() && (y > 0.0 || !is_logarithmic) && (x > 0.0 || over == Over::Steps)
+            };
+            curve.points.retain(can_be_shown);
         }
-        Chart { title: title.to_string(), curves, is_logarithmic }
+        Chart { title: title.to_string(), over, curves, is_logarithmic }
     }
 
     /// Whether there is nothing to draw.
@@ -52,10 +76,13 @@ impl Chart {
         self.curves.iter().all(|curve| curve.points.is_empty())
     }
 
-    /// The axis of steps.
+    /// The horizontal axis.
     fn x(&self) -> Axis {
-        let points = self.curves.iter().flat_map(|curve| &curve.points);
-        Axis::linear(0.0, points.map(|&(x, _)| x).fold(0.0, f64::max))
+        let points = || self.curves.iter().flat_map(|curve| &curve.points).map(|&(x, _)| x);
+        match (self.over, points().reduce(f64::min)) {
+            (Over::Rates, Some(least)) => Axis::logarithmic(least, points().fold(least, f64::max)),
+            _ => Axis::linear(0.0, points().fold(0.0, f64::max)),
+        }
     }
 
     /// The axis of values: from zero, or over all decades that occur. A first loss that is far above all others would press the
@@ -86,17 +113,17 @@ mod tests {
     #[test]
     fn what_cannot_be_shown_is_left_out() {
         let points = [(1.0, f64::NAN), (2.0, 0.0), (3.0, 4.0), (4.0, f64::INFINITY)];
-        let linear = Chart::new("loss", vec![curve(&points)], false);
+        let linear = Chart::new("loss", Over::Steps, vec![curve(&points)], false);
         assert_eq!(linear.curves[0].points, [(2.0, 0.0), (3.0, 4.0)]);
-        let logarithmic = Chart::new("loss", vec![curve(&points)], true);
+        let logarithmic = Chart::new("loss", Over::Steps, vec![curve(&points)], true);
         assert_eq!(logarithmic.curves[0].points, [(3.0, 4.0)]);
-        assert!(Chart::new("loss", vec![curve(&points[..1])], false).is_empty());
+        assert!(Chart::new("loss", Over::Steps, vec![curve(&points[..1])], false).is_empty());
     }
 
     #[test]
     fn a_value_that_sticks_out_does_not_press_the_others_down() {
         let mut points: Vec<(f64, f64)> = (1..100).map(|x| (f64::from(x), 1.0)).collect();
-        let y = |points: &[(f64, f64)]| Chart::new("loss", vec![curve(points)], false).y().high;
+        let y = |points: &[(f64, f64)]| Chart::new("loss", Over::Steps, vec![curve(points)], false).y().high;
         assert_eq!(y(&points), 1.05);
         points[0].1 = 1000.0;
         assert_eq!(y(&points), 1.05);
@@ -106,7 +133,8 @@ mod tests {
 
     #[test]
     fn the_picture_holds_every_curve_and_is_well_formed() {
-        let chart = Chart::new("loss", vec![curve(&[(0.0, 2.0), (100.0, 1.0)]), curve(&[(50.0, 0.5)])], false);
+        let chart =
+            Chart::new("loss", Over::Steps, vec![curve(&[(0.0, 2.0), (100.0, 1.0)]), curve(&[(50.0, 0.5)])], false);
         let picture = svg::standalone(&chart);
         assert_eq!(picture.matches("<path class=\"curve").count(), 2);
         assert!(
@@ -118,7 +146,7 @@ mod tests {
     /// The same picture in pixels: as large as it should be, mostly white, with the curve's colour and the text's in it.
     #[test]
     fn pixels_show_curve_and_text() {
-        let chart = Chart::new("loss", vec![curve(&[(0.0, 2.0), (100.0, 1.0)])], false);
+        let chart = Chart::new("loss", Over::Steps, vec![curve(&[(0.0, 2.0), (100.0, 1.0)])], false);
         let bytes = png(&chart);
         let mut reader = ::png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().expect("a PNG file");
         let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
@@ -133,7 +161,7 @@ mod tests {
     /// A straight line from corner to corner touches both, and its legend is there.
     #[test]
     fn characters_show_the_curve() {
-        let chart = Chart::new("loss", vec![curve(&[(0.0, 0.0), (100.0, 100.0)])], false);
+        let chart = Chart::new("loss", Over::Steps, vec![curve(&[(0.0, 0.0), (100.0, 100.0)])], false);
         let text = terminal::text(&chart, 60, 10, false);
         let rows: Vec<&str> = text.lines().collect();
         assert!(rows[0].contains("loss") && rows[0].contains("a <b>"), "{text}");

@@ -83,7 +83,7 @@ pub fn text(chart: &Chart, columns: usize, rows: usize, is_colored: bool) -> Str
 
 /// The title and the names of the curves with their last values, wrapped.
 fn legend(chart: &Chart, columns: usize, paint: &dyn Fn(&str, usize, bool) -> String) -> Vec<String> {
-    let title = format!("{} by step", chart.title);
+    let title = format!("{} by {}", chart.title, chart.over.title());
     let mut used = title.chars().count();
     let mut lines = vec![title];
     for curve in &chart.curves {

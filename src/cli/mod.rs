@@ -4,6 +4,8 @@ mod bench;
 mod check;
 mod data;
 mod diff;
+mod divergence;
+mod dry_run;
 mod dump;
 mod eval;
 mod expand;
@@ -14,8 +16,10 @@ mod init;
 mod journal;
 mod judgement;
 mod logbook;
+mod lr;
 mod lsp;
 mod model;
+mod overfit_batch;
 mod plot;
 mod profile;
 mod report;
@@ -23,6 +27,7 @@ mod rescue;
 mod run;
 mod run_directory;
 mod runs;
+mod session;
 mod summary;
 mod train;
 
@@ -60,6 +65,7 @@ enum Verb {
     Dump(dump::Arguments),
     Init(init::Arguments),
     Grad(grad::Arguments),
+    Lr(lr::Arguments),
     Bench(bench::Arguments),
     Runs(runs::Arguments),
     Plot(plot::Arguments),
@@ -101,6 +107,7 @@ pub fn run() -> ExitCode {
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),

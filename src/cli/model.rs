@@ -266,6 +266,15 @@ pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Resul
     lower(graph, Arithmetic { algorithm, precision: model.train.precision })
 }
 
+/// The whole training step with every value stored by a launch of its own, for looking at values.
+pub fn separate_program(model: &Elaborated) -> Result<Program, Failure> {
+    let mut graph = differentiated(model)?;
+    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    let isa = jit::host_isa().map_err(Failure::new)?;
+    let arithmetic = Arithmetic { algorithm: algorithm(Algorithm::Fastest)?, precision: model.train.precision };
+    Ok(compile::separate_program(graph, arithmetic, &*isa))
+}
+
 /// Loss, logits and gradients.
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
     let arithmetic = Arithmetic { algorithm, precision: model.train.precision };

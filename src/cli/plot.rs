@@ -2,7 +2,7 @@
 
 use super::run::Run;
 use super::{Failure, Outcome, print};
-use crate::chart::{self, Chart, Curve};
+use crate::chart::{self, Chart, Curve, Over};
 use rnet_runtime::durable;
 use rnet_runtime::metrics::{Record, Split};
 use std::io::IsTerminal;
@@ -99,7 +99,7 @@ pub fn chart(runs: &[Run], what: What, smooth: f64, is_logarithmic: bool) -> Cha
             curves.push(Curve { name, color, is_bold, points: chart::smooth(&points, smooth) });
         }
     }
-    Chart::new(what.title(), curves, is_logarithmic)
+    Chart::new(what.title(), Over::Steps, curves, is_logarithmic)
 }
 
 /// Runs the verb.

@@ -4,17 +4,13 @@ use super::journal::Journal;
 use super::logbook::{Ending, Session};
 use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
-use super::{Failure, data, model, print, report, thousands};
+use super::{Failure, divergence, dry_run, model, overfit_batch, print, report, session, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
-use rnet_runtime::executable::Executable;
-use rnet_runtime::layers::Probe;
 use rnet_runtime::metrics::{Record, Split};
-use rnet_runtime::state::State;
-use rnet_runtime::train::{Batched, Computations, Flow, Progress, Tested, TrainError, Trainer, Watcher, batch_sizes};
-use rnet_runtime::workers::Workers;
+use rnet_runtime::train::{Flow, Progress, Tested, TrainError, Trainer, Trap, Watcher};
 use rnet_runtime::{tensors, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -66,6 +62,15 @@ pub struct Arguments {
     /// Do not measure the layers' activations and gradients at each test
     #[arg(long)]
     no_layers: bool,
+    /// Look at every value of every step for what is not finite; takes several times as long, and changes no bit of the result
+    #[arg(long)]
+    trap_nan: bool,
+    /// Learn one batch by heart, say whether the loss comes close to zero (exit code 1 if not), and leave nothing behind
+    #[arg(long, conflicts_with_all = ["resume", "out", "epochs", "dry_run"])]
+    overfit_batch: bool,
+    /// Say what memory and time the run will take, from a few measured steps, and leave nothing behind
+    #[arg(long, conflicts_with_all = ["resume", "out"])]
+    dry_run: bool,
 }
 
 impl Arguments {
@@ -92,41 +97,38 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
                 return Err(Failure::new(
                     "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every, \
-                     --keep, --tensorboard and --no-layers can be given beside it",
+                     --keep, --trap-nan, --tensorboard and --no-layers can be given beside it",
                 ));
             }
             (model::Arguments::of(&RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
         }
     };
     let settings = arguments.settings();
-    let (_, model) = file.warned(&settings)?;
-    let model = model?;
     let directory = arguments.data.clone().or_else(|| recipe.and_then(|recipe| recipe.data));
-    let data = data::open(&model, directory.as_deref())?;
-
-    // Every program is made before anything is written, so that mistakes come at once.
-    let config = model.train.clone();
-    let compile = |mode, images| -> Result<_, Failure> {
-        let model = file.elaborate_with(mode, Some(images), &settings)?;
-        Ok((images, model::program(&model, mode)?))
+    if arguments.overfit_batch {
+        // Smoothed labels keep the loss from zero.
+        let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
+        let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
+        let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+        return Ok(overfit_batch::run(&mut trainer, steps));
+    }
+    let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+    if arguments.dry_run {
+        return dry_run::run(&mut trainer).map(|()| ExitCode::SUCCESS);
+    }
+    let seed = model.train.seed;
+    let separate = |images| -> Result<_, Failure> {
+        model::separate_program(&file.elaborate_with(model::Mode::Train, Some(images), &settings)?)
     };
-    let all = |mode, samples| -> Result<Vec<_>, Failure> {
-        batch_sizes(samples, config.batch).into_iter().map(|images| compile(mode, images)).collect()
-    };
-    let steps = all(model::Mode::Train, data.dataset.train.len())?;
-    let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
-    data::check(&steps[0].1, &data)?;
-    let probe = if arguments.no_layers { None } else { Some(probe(&file, steps[0].0, &settings)?) };
-    let state = State::new(&steps[0].1.states, config.seed);
-    let computations = Computations {
-        step: Batched::new(steps).map_err(Failure::new)?,
-        evaluation: Batched::new(evaluations).map_err(Failure::new)?,
-    };
-    let threads = model::threads(arguments.threads);
-    let workers = Workers::new(threads);
-    let seed = config.seed;
-    let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
-    trainer.probe = probe;
+    if !arguments.no_layers {
+        trainer.probe = Some(session::probe(&file, trainer.batch_sizes()[0], &settings)?);
+    }
+    if arguments.trap_nan {
+        eprintln!("note: --trap-nan does every step twice, once value by value: it takes several times as long");
+        let sizes = trainer.batch_sizes().into_iter();
+        let programs: Vec<_> = sizes.map(|images| Ok((images, separate(images)?))).collect::<Result<_, Failure>>()?;
+        trainer.trap = Some(Trap::new(programs, &trainer.state).map_err(Failure::new)?);
+    }
 
     let recipe = Recipe::new(directory.as_deref().map(absolute));
     let run = match &arguments.resume {
@@ -148,10 +150,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         steps: trainer.steps(),
         network: model.model.clone(),
         parameters: model.layers.iter().map(|layer| layer.parameters).sum(),
-        data: data.dataset.name.to_string(),
+        data: trainer.dataset().name.to_string(),
         seed,
         batch: model.train.batch,
-        ..Session::here(threads)
+        ..Session::here(model::threads(arguments.threads))
     };
     let journal = Journal::open(&run, session, arguments.tensorboard).map_err(Failure::new)?;
     let mut watch = Watch {
@@ -171,10 +173,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
     let run = &watch.run;
-    let finished = outcome.map_err(|Halt(message)| {
+    let finished = outcome.map_err(|halt| {
         // Where the directory takes no more writes, that is what the message tells.
         let _ = watch.journal.end(trainer.position.step, Ending::Failed);
-        Failure::new(message)
+        match halt {
+            Halt::Refused(message) => Failure::new(message),
+            Halt::Diverged(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
+        }
     })?;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
     tensors::write(&run.weights(), &tensors).map_err(|error| {
@@ -203,19 +208,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
         }
     };
+    let done = trainer.position.step;
+    if done < trainer.steps() {
+        let best = trainer.position.best.map_or_else(String::new, |(best, step)| {
+            format!("; the best test accuracy was {:.2}% after step {step}, whose checkpoint is kept", 100.0 * best)
+        });
+        print(&format!("stopped early after step {done}, as `stop` says{best}\n"));
+    }
     print(&format!(
         "{test} after {} steps, in {seconds:.1} s; weights are in {}\n",
-        thousands(trainer.steps()),
+        thousands(done),
         run.weights().display()
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// What measures the layers on a batch of that many images.
-fn probe(file: &model::Arguments, images: usize, settings: &[(String, String)]) -> Result<Probe, Failure> {
-    let model = file.elaborate_with(model::Mode::Train, Some(images), settings)?;
-    let (program, paths) = model::layers_program(&model)?;
-    Ok(Probe::new(Executable::new(program).map_err(Failure::new)?, paths))
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -251,11 +256,16 @@ fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
 }
 
 /// Why a run ends before its end.
-struct Halt(String);
+enum Halt {
+    /// Its directory takes no more writes; in words.
+    Refused(String),
+    /// Its numbers are not finite any more.
+    Diverged(TrainError),
+}
 
 impl From<TrainError> for Halt {
     fn from(error: TrainError) -> Halt {
-        Halt(error.to_string())
+        Halt::Diverged(error)
     }
 }
 
@@ -294,7 +304,7 @@ impl Watch {
                 )
             }
         };
-        Halt(format!("{refusal}\n  {kept}"))
+        Halt::Refused(format!("{refusal}\n  {kept}"))
     }
 }
 

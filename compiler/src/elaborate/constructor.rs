@@ -49,6 +49,19 @@ pub(super) static SCHEDULES: &[Constructor] = &[
     new("linear", LAST_AND_WARMUP),
 ];
 
+/// `stop = ..`
+pub(super) static STOPS: &[Constructor] = &[
+    new("never", &[]),
+    new(
+        "early",
+        &[
+            Parameter::new("patience", Kind::Int, Default::Needed),
+            Parameter::new("metric", Kind::Text, Default::Text("accuracy")),
+            Parameter::new("least", Kind::Float, Default::Float(0.0)),
+        ],
+    ),
+];
+
 /// `precision = ..`
 pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
 

@@ -22,6 +22,7 @@ mod primitive;
 mod resolve;
 mod sections;
 mod set;
+mod stopping;
 mod value;
 pub mod vocabulary;
 

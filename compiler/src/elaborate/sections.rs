@@ -11,7 +11,7 @@ use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed", "precision"];
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "stop", "seed", "precision"];
 
 /// The keys of `data`.
 pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
@@ -23,6 +23,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
+    ("stop", "never"),
     ("seed", "0"),
     ("precision", "f32"),
 ];
@@ -88,6 +89,7 @@ impl<'a> Elaborator<'a> {
             Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
+        let stopping = self.stopping(value("stop"), &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
@@ -96,6 +98,7 @@ impl<'a> Elaborator<'a> {
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
+            stopping: stopping?,
             seed: seed?,
             precision: Precision::named(precision?.0).unwrap_or_default(),
         })

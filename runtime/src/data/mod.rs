@@ -129,6 +129,16 @@ impl Bytes {
     }
 }
 
+impl Dataset {
+    /// Bytes of its images and labels.
+    pub fn memory(&self) -> u64 {
+        let bytes = |samples: &Samples| {
+            samples.parts.iter().map(|part| part.bytes.len() as u64).sum::<u64>() + samples.labels.len() as u64
+        };
+        bytes(&self.train) + bytes(&self.test)
+    }
+}
+
 impl Samples {
     /// How many there are.
     pub fn len(&self) -> usize {
