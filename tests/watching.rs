@@ -110,6 +110,7 @@ fn what_is_shown_agrees_with_the_metrics() {
     assert!(row.contains(&format!("{:.2}%", 100.0 * best)), "{table}");
 
     let report = fs::read_to_string(run.join("report.html")).expect("training ends with a report");
+    assert!(report.contains("<span class=\"state finished\">finished</span>"));
     for words in
         ["<svg class=\"chart\"", "<svg class=\"field\"", "class=\"confusion\"", "taken for", "conv3x3(8)", "seed 7"]
     {
@@ -117,7 +118,7 @@ fn what_is_shown_agrees_with_the_metrics() {
     }
     assert_eq!(report.matches("<figure>\n<img").count(), wrong.len());
     // It asks nothing of anybody.
-    for words in ["http", "src=\"/", "url(", "@import", "<link"] {
+    for words in ["http:", "https:", "src=\"/", "url(", "@import", "<link"] {
         assert!(!report.contains(words), "{words}");
     }
     // The run directory alone is enough, also without what was written at the tests.
@@ -229,7 +230,7 @@ fn what_cannot_be_shown_is_said() {
         (&["plot", "run", "--out", "picture.gif"], "should end in .svg or .png"),
         (&["plot", "run", "--smooth", "1"], "it lies between 0 and 0.999"),
         (&["report", "empty"], "empty: no run is in it"),
-        (&["report", "run", "--out", "nowhere/r.html"], "nowhere/r.html: cannot be created"),
+        (&["report", "run", "--out", "nowhere/r.html"], "nowhere/r.html: cannot be written"),
     ];
     for (arguments, words) in cases {
         let said = fails(directory.path(), arguments);

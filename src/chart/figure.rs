@@ -98,7 +98,7 @@ impl Figure {
         let y = |value: f64| bottom - y_axis.share(value) * (bottom - top);
         let line = |from, to, look| Item::Line { points: vec![from, to], look, curve: None };
         let text = |at, anchor, text: &str| Item::Text { at, anchor, text: text.to_string() };
-        for (value, label) in y_axis.marks(((bottom - top) / 55.0) as usize) {
+        for (value, label) in y_axis.marks(((bottom - top) / 38.0) as usize) {
             items.push(line((LEFT, y(value)), (right, y(value)), Look::Grid));
             items.push(text((LEFT - 7.0, y(value) + 4.0), Anchor::End, &label));
         }
@@ -130,7 +130,8 @@ impl Figure {
 fn legend(chart: &Chart, width: f64, items: &mut Vec<Item>) -> usize {
     let first = 24.0 + CHARACTER * (chart.title.chars().count().max(5)) as f64;
     let (mut x, mut row) = (first, 0);
-    for curve in &chart.curves {
+    // What is called as the chart itself needs no name.
+    for curve in chart.curves.iter().filter(|curve| curve.name != chart.title) {
         let needed = SAMPLE + CHARACTER * curve.name.chars().count() as f64 + 14.0;
         if x + needed > width && x > first {
             (x, row) = (first, row + 1);

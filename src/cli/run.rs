@@ -67,12 +67,12 @@ impl Run {
         let records = read(&metrics)?;
         let entries = read(&logbook::path(path))?;
         let standing = match entries.last() {
-            _ if RunDirectory::is_locked(path) => Standing::Running,
             Some(Entry::Ended(ended)) => match ended.outcome {
                 Ending::Finished => Standing::Finished,
                 Ending::Stopped => Standing::Interrupted,
                 Ending::Failed => Standing::Failed,
             },
+            _ if RunDirectory::is_locked(path) => Standing::Running,
             Some(Entry::Began(_)) => Standing::Interrupted,
             // Of a run without a logbook the weights tell that it has ended.
             None if path.join("weights.safetensors").is_file() => Standing::Finished,

@@ -56,8 +56,8 @@ pub fn classes(judgement: &Judgement) -> String {
 pub fn confusions(judgement: &Judgement) -> String {
     let matrix = judgement.matrix();
     let drawn = match judgement.classes.len() {
-        0..=NUMBERS => table(judgement, &matrix),
-        ..=FIELD => field(judgement, &matrix),
+        classes if classes <= NUMBERS => table(judgement, &matrix),
+        classes if classes <= FIELD => field(judgement, &matrix),
         _ => String::new(),
     };
     format!("<div class=\"confusions\">\n{drawn}{}</div>\n", pairs(judgement, &matrix))
