@@ -59,7 +59,10 @@ impl Probe {
             executable.input_f32("image").copy_from_slice(&batch.images);
         }
         if executable.has_input("label") {
-            executable.input_i32("label").copy_from_slice(&batch.labels);
+            match &batch.targets {
+                Some(targets) => executable.input_f32("label").copy_from_slice(targets),
+                None => executable.input_i32("label").copy_from_slice(&batch.labels),
+            }
         }
         if executable.has_input("seed") {
             executable.input_i32("seed")[0] = seed;

@@ -10,7 +10,7 @@ pub use trap::Trap;
 
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
-use crate::data::{Batch, Dataset, Loader, Order, Pipeline};
+use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
 use crate::evaluation::Evaluation;
 use crate::executable::{Culprit, Executable, ExecutableError};
 use crate::guard::{NotFinite, not_finite};
@@ -64,7 +64,10 @@ impl Batched {
     /// Puts a batch, and what else the step needs, into the inputs.
     fn fill(executable: &mut Executable, batch: &Batch, scalars: Scalars) {
         executable.input_f32("image").copy_from_slice(&batch.images);
-        executable.input_i32("label").copy_from_slice(&batch.labels);
+        match &batch.targets {
+            Some(targets) => executable.input_f32("label").copy_from_slice(targets),
+            None => executable.input_i32("label").copy_from_slice(&batch.labels),
+        }
         if executable.has_input("lr") {
             executable.input_f32("lr")[0] = scalars.lr as f32;
         }
@@ -72,6 +75,41 @@ impl Batched {
             executable.input_i32("seed")[0] = scalars.seed;
         }
     }
+
+    /// The mean loss of a batch of test images, the number of hits, and the logits, `[N, classes]`. Where the pipeline has several
+    /// views, loss and logits are their weighted means, and a hit is the greatest of those logits.
+    fn evaluate(
+        &mut self,
+        batch: &Batch,
+        pipeline: &Pipeline,
+        workers: &Workers,
+        state: &mut State,
+    ) -> (f32, f32, Vec<f32>) {
+        let views = pipeline.views();
+        if let [_] = views[..] {
+            let (loss, correct) = self.run(batch, Scalars::default(), workers, state);
+            return (loss, correct, self.of(batch.labels.len()).output_logical("logits"));
+        }
+        let mut seen = batch.clone();
+        let (mut mean_loss, mut mean_logits) = (0.0, Vec::new());
+        for view in views {
+            view.write(&batch.images, pipeline.dims(), &mut seen.images);
+            let (loss, _) = self.run(&seen, Scalars::default(), workers, state);
+            mean_loss += view.weight * loss;
+            let logits = self.of(batch.labels.len()).output_logical("logits");
+            mean_logits.resize(logits.len(), 0.0);
+            mean_logits.iter_mut().zip(logits).for_each(|(mean, logit)| *mean += view.weight * logit);
+        }
+        let rows = mean_logits.chunks_exact(mean_logits.len() / batch.labels.len());
+        let hits = rows.zip(&batch.labels).filter(|(row, label)| greatest(row) == Some(**label as usize)).count();
+        (mean_loss, hits as f32, mean_logits)
+    }
+}
+
+/// The place of the greatest number, of equal ones the first; none where one is not a number.
+fn greatest(row: &[f32]) -> Option<usize> {
+    let greatest = row.iter().copied().reduce(|x, y| if x >= y || x.is_nan() { x } else { y })?;
+    row.iter().position(|&x| x == greatest).filter(|_| !row.iter().any(|x| x.is_nan()))
 }
 
 /// What a step gets beside its batch.
@@ -112,6 +150,15 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// An image cannot be read.
+    #[error("{0}")]
+    Data(String),
+}
+
+impl From<DataError> for TrainError {
+    fn from(error: DataError) -> TrainError {
+        TrainError::Data(error.to_string())
+    }
 }
 
 /// Is told what happens, and decides whether to go on.
@@ -270,6 +317,7 @@ impl Trainer {
         // Time that tests and checkpoints take does not count as training.
         let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
         for batch in loader {
+            let batch = batch.map_err(TrainError::from)?;
             let step = self.position.step;
             let scalars = self.scalars(step);
             let lr = scalars.lr;
@@ -299,7 +347,8 @@ impl Trainer {
             }
             if ends_epoch {
                 let mut evaluation = Evaluation::default();
-                let (meter, images_per_s) = self.test_each(&mut |batch, logits| evaluation.add(&batch.labels, logits));
+                let each = &mut |batch: &Batch, logits: &[f32]| evaluation.add(&batch.labels, logits);
+                let (meter, images_per_s) = self.test_each(each).map_err(TrainError::from)?;
                 if !meter.loss.is_finite() {
                     return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
                 }
@@ -308,7 +357,8 @@ impl Trainer {
                 }
                 self.position.stall.note(&self.config.stopping, &meter);
                 watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;
-                let layers = self.measure_layers().map(|layers| LayersRecord { epoch, step: done, layers });
+                let layers = self.measure_layers().map_err(TrainError::from)?;
+                let layers = layers.map(|layers| LayersRecord { epoch, step: done, layers });
                 watcher.tested(&Tested { evaluation: &evaluation, dataset: &self.dataset, layers })?;
             }
             let flow = watcher.settled(&progress, self)?;
@@ -321,25 +371,29 @@ impl Trainer {
     }
 
     /// Loss and hits over all test images, and images a second.
-    pub fn test(&mut self) -> (Meter, f64) {
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    pub fn test(&mut self) -> Result<(Meter, f64), DataError> {
         self.test_each(&mut |_, _| ())
     }
 
     /// The same; `each` gets every batch with its logits, `[N, classes]`.
-    fn test_each(&mut self, each: &mut dyn FnMut(&Batch, &[f32])) -> (Meter, f64) {
+    fn test_each(&mut self, each: &mut dyn FnMut(&Batch, &[f32])) -> Result<(Meter, f64), DataError> {
         let Trainer { dataset, test, config, evaluation, workers, state, .. } = self;
         test_each(dataset, test, config.batch, evaluation, workers, state, each)
     }
 
     /// What the probe says, if there is one. Its batch and its seed are those of the run's first step, so that what differs
     /// from one time to the next is the network alone.
-    fn measure_layers(&mut self) -> Option<Vec<Layer>> {
-        let probe = self.probe.as_mut()?;
+    fn measure_layers(&mut self) -> Result<Option<Vec<Layer>>, DataError> {
+        let Some(probe) = &mut self.probe else { return Ok(None) };
         let seed = self.config.seed;
         let order = Order::Train { seed };
-        let batch = Loader::start(&self.dataset, &self.train, order, self.config.batch, 0..1, 1).next()?;
+        let mut loader = Loader::start(&self.dataset, &self.train, order, self.config.batch, 0..1, 1);
+        let batch = loader.next().expect("a run has a first batch")?;
         let lender = self.step.of(batch.labels.len());
-        Some(probe.measure(&batch, dropout_seed(seed, 0), lender, &self.workers, &mut self.state))
+        Ok(Some(probe.measure(&batch, dropout_seed(seed, 0), lender, &self.workers, &mut self.state)))
     }
 }
 
@@ -355,6 +409,9 @@ fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.
+///
+/// # Errors
+/// When an image cannot be read.
 pub fn test(
     dataset: &Arc<Dataset>,
     pipeline: &Pipeline,
@@ -362,7 +419,7 @@ pub fn test(
     evaluation: &mut Batched,
     workers: &Workers,
     state: &mut State,
-) -> (Meter, f64) {
+) -> Result<(Meter, f64), DataError> {
     test_each(dataset, pipeline, batch, evaluation, workers, state, &mut |_, _| ())
 }
 
@@ -374,21 +431,30 @@ fn test_each(
     workers: &Workers,
     state: &mut State,
     each: &mut dyn FnMut(&Batch, &[f32]),
-) -> (Meter, f64) {
+) -> Result<(Meter, f64), DataError> {
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
-        let (loss, correct) = evaluation.run(&batch, Scalars::default(), workers, state);
+        let batch = batch?;
+        let (loss, correct, logits) = evaluation.evaluate(&batch, pipeline, workers, state);
         meter.add(loss, correct, batch.labels.len());
-        each(&batch, &evaluation.of(batch.labels.len()).output_logical("logits"));
+        each(&batch, &logits);
     }
-    (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))
+    Ok((meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_equal_logits_the_first_counts_and_none_beside_a_nan() {
+        assert_eq!(greatest(&[1.0, 3.0, 3.0]), Some(1));
+        assert_eq!(greatest(&[f32::NEG_INFINITY, -1.0]), Some(1));
+        assert_eq!(greatest(&[f32::NAN, 1.0]), None);
+        assert_eq!(greatest(&[1.0, f32::NAN]), None);
+    }
 
     #[test]
     fn batches_come_in_at_most_two_sizes_and_hold_everything() {

@@ -22,6 +22,12 @@ pub fn explain(
             Ok((place, saved)) => (place, Some(saved)),
             Err(reason) => (format!("cannot be found: {reason}"), None),
         },
+        TrainError::Data(_) => {
+            let kept = checkpoints.newest().map_or_else(String::new, |saved| {
+                format!("\n  kept: the checkpoint of step {saved}, in {}", checkpoints.directory().display())
+            });
+            return Failure::new(format!("{error}{kept}"));
+        }
         TrainError::Untestable { .. } => return Failure::new(format!("{error}\n  help: {HELP}")),
     };
     let saved = saved.or_else(|| checkpoints.newest());
@@ -42,7 +48,7 @@ fn find(
     let saved = position.step;
     trainer.position = position;
     eprintln!("step {step} has diverged; doing the steps since step {saved} again to find where");
-    let pending = trainer.replay(step - 1);
+    let pending = trainer.replay(step - 1).map_err(Failure::new)?;
     let program = separate(pending.images())?;
     let fits = 4 * (program.arena as u64) < machine::memory_bytes() / 2;
     let culprit = trainer.examine(&pending, fits.then_some(program)).map_err(Failure::new)?;

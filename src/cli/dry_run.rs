@@ -19,7 +19,7 @@ pub fn run(trainer: &mut Trainer) -> Outcome {
             megabytes(there)
         )));
     }
-    let estimate = trainer.rehearse(LIMIT);
+    let estimate = trainer.rehearse(LIMIT).map_err(Failure::new)?;
     let mut text = String::from("memory\n");
     let total = [("in all", needed)];
     for (what, bytes) in estimate.memory.iter().chain(&total) {

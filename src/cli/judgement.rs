@@ -42,8 +42,8 @@ pub struct Mistake {
     pub probability: f64,
     /// The cross-entropy of its own class.
     pub loss: f64,
-    /// The picture: PNG in base64.
-    pub png: String,
+    /// The picture: PNG in base64; `None` where it could not be read again.
+    pub png: Option<String>,
 }
 
 impl Judgement {
@@ -55,13 +55,18 @@ impl Judgement {
             predicted: mistake.predicted,
             probability: mistake.probability,
             loss: mistake.loss,
-            png: STANDARD.encode(png(&reduced(dataset.test.image(mistake.index), dataset.dims), dataset.white)),
+            // An image that could be judged a moment ago can be read; if it cannot, it is not worth the run.
+            png: dataset
+                .test
+                .image(mistake.index)
+                .ok()
+                .map(|image| STANDARD.encode(png(&reduced(&image.planes, image.dims), image.white))),
         };
         let confusion = evaluation.confusion.iter();
         Judgement {
             epoch,
             step,
-            classes: dataset.classes.iter().map(|class| class.to_string()).collect(),
+            classes: dataset.classes.clone(),
             confusion: confusion.map(|(&(label, predicted), &count)| [label as u64, predicted as u64, count]).collect(),
             mistakes: evaluation.mistakes.iter().map(mistake).collect(),
         }

@@ -48,7 +48,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let (model, mut trainer) = session::prepare(&arguments.model, &[], arguments.data.as_deref(), arguments.threads)?;
     let mut sweep = Sweep::default();
-    trainer.sweep(&rates(from, to, arguments.steps as usize), &mut |lr, loss| sweep.add(lr, loss));
+    let rates = rates(from, to, arguments.steps as usize);
+    trainer.sweep(&rates, &mut |lr, loss| sweep.add(lr, loss)).map_err(Failure::new)?;
     let (suggestion, least) = (sweep.suggestion(), sweep.least());
     let with = |end: &str| {
         let mut path = arguments.out.clone().into_os_string();

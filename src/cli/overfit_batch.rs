@@ -1,7 +1,7 @@
 //! `rnet train --overfit-batch`: can the network learn a single batch by heart? If not, something is wrong with it, with the
 //! labels or with the learning rate, and a whole run would be time lost.
 
-use super::print;
+use super::{Failure, print};
 use rnet_runtime::train::Trainer;
 use std::process::ExitCode;
 
@@ -12,9 +12,9 @@ pub const STEPS: u64 = 500;
 const SMALL: f32 = 0.01;
 
 /// Trains on one batch and says how it went; exit code 1 where the loss did not come close to zero.
-pub fn run(trainer: &mut Trainer, steps: u64) -> ExitCode {
+pub fn run(trainer: &mut Trainer, steps: u64) -> Result<ExitCode, Failure> {
     let (mut first, mut last, mut learned) = (None, None, false);
-    trainer.overfit(&mut |step, loss, correct, images| {
+    let outcome = trainer.overfit(&mut |step, loss, correct, images| {
         let start = *first.get_or_insert(loss);
         last = Some((step, loss, correct, images));
         learned = loss <= SMALL * start && correct as usize == images;
@@ -30,13 +30,14 @@ pub fn run(trainer: &mut Trainer, steps: u64) -> ExitCode {
         }
         is_enough
     });
+    outcome.map_err(Failure::new)?;
     let (Some(first), Some((step, loss, correct, images))) = (first, last) else {
         print("there is no batch to learn\n");
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::FAILURE);
     };
     if learned {
         print(&format!("the network learns a batch of {images} by heart in {} steps\n", step - 1));
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
     let reason = if loss.is_finite() && step > steps {
         format!(
@@ -47,5 +48,5 @@ pub fn run(trainer: &mut Trainer, steps: u64) -> ExitCode {
         "values are not finite any more\n  help: a lower learning rate; `rnet lr` looks for one".to_string()
     };
     print(&format!("the network does not learn a batch of {images} by heart: {reason}\n"));
-    ExitCode::FAILURE
+    Ok(ExitCode::FAILURE)
 }

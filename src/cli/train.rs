@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
         let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
         let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
-        return Ok(overfit_batch::run(&mut trainer, steps));
+        return overfit_batch::run(&mut trainer, steps);
     }
     let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
     if arguments.dry_run {
@@ -150,7 +150,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         steps: trainer.steps(),
         network: model.model.clone(),
         parameters: model.layers.iter().map(|layer| layer.parameters).sum(),
-        data: trainer.dataset().name.to_string(),
+        data: trainer.dataset().name.clone(),
         seed,
         batch: model.train.batch,
         ..Session::here(model::threads(arguments.threads))
@@ -204,7 +204,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(record) => format!("test loss {:.4}, accuracy {:.2}%", record.loss, 100.0 * record.top1),
         // A run that is resumed at its end has nothing left to do but this.
         None => {
-            let (meter, _) = trainer.test();
+            let (meter, _) = trainer.test().map_err(Failure::new)?;
             format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
         }
     };

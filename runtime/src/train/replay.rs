@@ -1,7 +1,7 @@
 //! Going back: a step that went wrong is reached again, to the bit, and looked at value by value.
 
 use super::{Batched, Scalars, Trainer};
-use crate::data::{Batch, Loader, Order};
+use crate::data::{Batch, DataError, Loader, Order};
 use crate::executable::{Culprit, Executable, ExecutableError};
 use crate::program::Program;
 use crate::state::State;
@@ -23,17 +23,21 @@ impl Trainer {
     /// Trains from the present position until only the step after `done` steps is left to do, and returns that. Nobody is
     /// told, nothing is tested or measured.
     ///
+    /// # Errors
+    /// When an image cannot be read.
+    ///
     /// # Panics
     /// When the run has already done more steps, or does not last so long.
-    pub fn replay(&mut self, done: u64) -> Pending {
+    pub fn replay(&mut self, done: u64) -> Result<Pending, DataError> {
         assert!(self.position.step <= done && done < self.steps(), "replay: step {done} lies behind");
         let order = Order::Train { seed: self.config.seed };
         let numbers = self.position.step..done + 1;
         let loader = Loader::start(&self.dataset, &self.train, order, self.config.batch, numbers, 1);
         for batch in loader {
+            let batch = batch?;
             let scalars = self.scalars(self.position.step);
             if self.position.step == done {
-                return Pending { batch, scalars };
+                return Ok(Pending { batch, scalars });
             }
             self.step.run(&batch, scalars, &self.workers, &mut self.state);
             self.position.step += 1;

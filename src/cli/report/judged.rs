@@ -131,11 +131,13 @@ pub fn mistakes(judgement: &Judgement) -> String {
         .map(|mistake| {
             let [label, predicted] =
                 [mistake.label, mistake.predicted].map(|class| escape(&judgement.classes[class]));
+            let picture = mistake.png.as_ref().map_or_else(String::new, |png| {
+                format!("<img alt=\"test image {}\" src=\"data:image/png;base64,{}\">\n", mistake.index, escape(png))
+            });
             format!(
-                "<figure>\n<img alt=\"test image {index}\" src=\"data:image/png;base64,{png}\">\n<figcaption><b>{label}</b> \
+                "<figure>\n{picture}<figcaption><b>{label}</b> \
                  taken for <b>{predicted}</b><br>{probability:.1}%, loss {loss:.2}<br><span>image {index}</span></figcaption>\n</figure>\n",
                 index = mistake.index,
-                png = escape(&mistake.png),
                 probability = 100.0 * mistake.probability,
                 loss = mistake.loss,
             )
