@@ -24,5 +24,6 @@ pub mod sweep;
 pub mod tensorboard;
 pub mod tensors;
 pub mod train;
+pub mod truncation;
 pub mod weights;
 pub mod workers;
