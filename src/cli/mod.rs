@@ -15,6 +15,9 @@ mod export;
 mod fmt;
 mod grad;
 mod init;
+mod journal;
+mod judgement;
+mod logbook;
 mod lr;
 mod lsp;
 mod model;
@@ -22,8 +25,11 @@ mod overfit_batch;
 mod plot;
 mod predict;
 mod profile;
+mod report;
 mod rescue;
+mod run;
 mod run_directory;
+mod runs;
 mod session;
 mod summary;
 mod train;
@@ -67,8 +73,10 @@ enum Verb {
     Grad(grad::Arguments),
     Lr(lr::Arguments),
     Bench(bench::Arguments),
+    Runs(runs::Arguments),
     Plot(plot::Arguments),
     Predict(predict::Arguments),
+    Report(report::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -109,8 +117,10 @@ pub fn run() -> ExitCode {
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Predict(arguments) => predict::run(&arguments).map(done),
+        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
