@@ -11,6 +11,7 @@ pub mod kernels;
 pub mod layout;
 pub mod machine;
 pub mod metrics;
+pub mod optimizer;
 pub mod program;
 mod random;
 pub mod schedule;

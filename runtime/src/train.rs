@@ -43,13 +43,11 @@ impl Batched {
     }
 
     /// Runs the computation on a batch; returns the mean loss and the number of hits.
-    fn run(&mut self, batch: &Batch, scalars: Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
+    fn run(&mut self, batch: &Batch, scalars: &Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
         let executable = self.of(batch.labels.len());
         executable.input_f32("image").copy_from_slice(&batch.images);
         executable.input_i32("label").copy_from_slice(&batch.labels);
-        if executable.has_input("lr") {
-            executable.input_f32("lr")[0] = scalars.lr as f32;
-        }
+        executable.set_numbers(&scalars.numbers);
         if executable.has_input("seed") {
             executable.input_i32("seed")[0] = scalars.seed;
         }
@@ -59,9 +57,10 @@ impl Batched {
 }
 
 /// What a step gets beside its batch.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Scalars {
-    lr: f64,
+    /// See [`TrainConfig::scalars`].
+    numbers: Vec<(String, f64)>,
     seed: i32,
 }
 
@@ -196,8 +195,9 @@ impl Trainer {
         for batch in loader {
             let step = self.position.step;
             let lr = self.config.optimizer.lr * self.config.schedule.factor(step, steps);
-            let scalars = Scalars { lr, seed: Stream::new(&[seed, STEP, step]).bits() as i32 };
-            let (loss, correct) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            let numbers = self.config.scalars(step, steps);
+            let scalars = Scalars { numbers, seed: Stream::new(&[seed, STEP, step]).bits() as i32 };
+            let (loss, correct) = self.step.run(&batch, &scalars, &self.workers, &mut self.state);
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { step: step + 1, loss, lr }.into());
             }
@@ -231,9 +231,11 @@ impl Trainer {
         Ok(true)
     }
 
-    /// Loss and hits over all test images, and images a second.
+    /// Loss and hits over all test images, and images a second, with the average of the weights where one is kept.
     pub fn test(&mut self) -> (Meter, f64) {
-        test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, &mut self.state)
+        let mut averaged = self.state.averaged();
+        let state = averaged.as_mut().unwrap_or(&mut self.state);
+        test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, state)
     }
 }
 
@@ -255,7 +257,7 @@ pub fn test(
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
-        let (loss, correct) = evaluation.run(&batch, Scalars::default(), workers, state);
+        let (loss, correct) = evaluation.run(&batch, &Scalars::default(), workers, state);
         meter.add(loss, correct, batch.labels.len());
     }
     (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))

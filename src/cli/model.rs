@@ -230,7 +230,7 @@ pub fn program_by(
         return lower(model.graph.clone(), algorithm, observe);
     }
     let mut graph = differentiated(model, observe)?;
-    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    passes::optimizer::optimizer(&mut graph, &model.train);
     observe("optimizer", &|| graph.to_string());
     lower(graph, algorithm, observe)
 }

@@ -12,42 +12,9 @@ pub(super) struct Constructor {
     pub parameters: &'static [Parameter],
 }
 
-const fn new(name: &'static str, parameters: &'static [Parameter]) -> Constructor {
+pub(super) const fn new(name: &'static str, parameters: &'static [Parameter]) -> Constructor {
     Constructor { name, parameters }
 }
-
-/// `loss = ..`
-pub(super) static LOSSES: &[Constructor] =
-    &[new("cross_entropy", &[Parameter::new("smoothing", Kind::Float, Default::Float(0.0))])];
-
-/// `optimizer = ..`
-pub(super) static OPTIMIZERS: &[Constructor] = &[new(
-    "sgd",
-    &[
-        Parameter::new("lr", Kind::Float, Default::Needed),
-        Parameter::new("momentum", Kind::Float, Default::Float(0.0)),
-        Parameter::new("weight_decay", Kind::Float, Default::Float(0.0)),
-        Parameter::new("nesterov", Kind::Bool, Default::Bool(false)),
-    ],
-)];
-
-const LAST_AND_WARMUP: &[Parameter] =
-    &[Parameter::new("last", Kind::Float, Default::Float(0.0)), Parameter::new("warmup", Kind::Int, Default::Int(0))];
-
-/// `schedule = ..`
-pub(super) static SCHEDULES: &[Constructor] = &[
-    new("constant", &[]),
-    new(
-        "step",
-        &[
-            Parameter::new("at", Kind::List, Default::Needed),
-            Parameter::new("by", Kind::Float, Default::Float(0.1)),
-            Parameter::new("warmup", Kind::Int, Default::Int(0)),
-        ],
-    ),
-    new("cosine", LAST_AND_WARMUP),
-    new("linear", LAST_AND_WARMUP),
-];
 
 /// `source = ..`
 pub(super) static SOURCES: &[Constructor] = &[
@@ -79,6 +46,8 @@ static INITS: &[Constructor] = &[
     new("normal", &[Parameter::new("std", Kind::Float, Default::Needed)]),
     new("uniform", &[Parameter::new("bound", Kind::Float, Default::Needed)]),
     new("constant", &[Parameter::new("value", Kind::Float, Default::Needed)]),
+    new("dirac", &[]),
+    new("whitening", &[Parameter::new("eps", Kind::Float, Default::Float(5e-4))]),
 ];
 
 /// `@..`
@@ -204,6 +173,8 @@ impl<'a> Elaborator<'a> {
             "zeros" => Init::Constant(0.0),
             "normal" => Init::Normal(self.within(&bound, "std", 0.0, f64::INFINITY)?),
             "uniform" => Init::Uniform(self.within(&bound, "bound", 0.0, f64::INFINITY)?),
+            "dirac" => Init::Dirac,
+            "whitening" => Init::Whitening(self.within(&bound, "eps", 0.0, f64::INFINITY)?),
             _ => Init::Constant(number(bound.get("value").0)),
         })
     }

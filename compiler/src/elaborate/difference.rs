@@ -208,19 +208,18 @@ fn settings(a: &Elaborated, b: &Elaborated) -> Vec<Difference> {
         data.as_ref().map_or("none".to_string(), part)
     };
     let table = [
-        ("train.loss.smoothing", format!("{:?}", first.label_smoothing), format!("{:?}", second.label_smoothing)),
+        ("train.loss", format!("{:?}", first.loss), format!("{:?}", second.loss)),
         ("train.optimizer.lr", format!("{:?}", first.optimizer.lr), format!("{:?}", second.optimizer.lr)),
-        (
-            "train.optimizer.momentum",
-            format!("{:?}", first.optimizer.momentum),
-            format!("{:?}", second.optimizer.momentum),
-        ),
         (
             "train.optimizer.weight_decay",
             format!("{:?}", first.optimizer.weight_decay),
             format!("{:?}", second.optimizer.weight_decay),
         ),
-        ("train.optimizer.nesterov", first.optimizer.nesterov.to_string(), second.optimizer.nesterov.to_string()),
+        ("train.optimizer", format!("{:?}", first.optimizer.rule), format!("{:?}", second.optimizer.rule)),
+        ("train.groups", format!("{:?}", first.groups), format!("{:?}", second.groups)),
+        ("train.clip", format!("{:?}", first.clip), format!("{:?}", second.clip)),
+        ("train.accumulate", first.accumulate.to_string(), second.accumulate.to_string()),
+        ("train.average", format!("{:?}", first.average), format!("{:?}", second.average)),
         ("train.schedule", format!("{:?}", first.schedule), format!("{:?}", second.schedule)),
         ("train.batch", first.batch.to_string(), second.batch.to_string()),
         ("train.length", format!("{:?}", first.length), format!("{:?}", second.length)),

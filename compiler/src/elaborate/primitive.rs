@@ -53,6 +53,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         &[
             Parameter::new("eps", Kind::Float, Default::Float(1e-5)),
             Parameter::new("momentum", Kind::Float, Default::Float(0.1)),
+            Parameter::new("scale", Kind::Bool, Default::Bool(true)),
         ],
         layers::batch_norm,
     ),

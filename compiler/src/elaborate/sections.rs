@@ -1,16 +1,29 @@
 //! The `data` and `train` sections: plain values for the runtime.
 
-use super::constructor::{LOSSES, OPTIMIZERS, SCHEDULES, SOURCES, TRANSFORMS, number};
+use super::constructor::{SOURCES, TRANSFORMS, number};
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
 use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::syntax::ast::{Ast, Entry, Expr, ExprKind, Item, Section, SectionKind};
-use rnet_runtime::config::{DataConfig, Length, Schedule, Sgd, Source, TrainConfig, Transform};
+use rnet_runtime::config::{DataConfig, Length, Source, TrainConfig, Transform};
 
 /// The keys of `train`.
-pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed"];
+pub(super) const TRAIN_KEYS: &[&str] = &[
+    "model",
+    "data",
+    "loss",
+    "optimizer",
+    "groups",
+    "clip",
+    "accumulate",
+    "average",
+    "schedule",
+    "batch",
+    "steps",
+    "epochs",
+    "seed",
+];
 
 /// The keys of `data`.
 pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
@@ -19,6 +32,10 @@ pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
 pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("loss", "cross_entropy"),
     ("optimizer", "sgd(lr = 0.1, momentum = 0.9, weight_decay = 1e-4)"),
+    ("groups", "[]"),
+    ("clip", "none"),
+    ("accumulate", "1"),
+    ("average", "none"),
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
@@ -27,6 +44,9 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
 
 /// Most images a step.
 const LARGEST_BATCH: i64 = 1 << 20;
+
+/// Most batches for one update.
+const MOST_ACCUMULATED: i64 = 1 << 20;
 
 /// The sections of that kind.
 pub(super) fn sections(ast: &Ast, kind: SectionKind) -> Vec<&Section> {
@@ -78,8 +98,12 @@ impl<'a> Elaborator<'a> {
             &entry.unwrap_or_else(|| panic!("elaborate: `train` has no `{key}` in spite of its defaults")).value
         };
         // Every key is looked at, whatever is wrong with another.
-        let label_smoothing = self.loss(value("loss"), &env);
+        let loss = self.loss(value("loss"), &env);
         let optimizer = self.optimizer(value("optimizer"), &env);
+        let groups = self.groups(value("groups"), &env);
+        let clip = self.clip(value("clip"), &env);
+        let accumulate = self.whole("accumulate", value("accumulate"), 1, MOST_ACCUMULATED, &env);
+        let average = self.average(value("average"), &env);
         let schedule = self.schedule(value("schedule"), &env);
         let batch = self.whole("batch", value("batch"), 1, LARGEST_BATCH, &env);
         let length = match entry(section, "steps") {
@@ -88,33 +112,17 @@ impl<'a> Elaborator<'a> {
         };
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         Ok(TrainConfig {
-            label_smoothing: label_smoothing?,
+            loss: loss?,
             optimizer: optimizer?,
+            groups: groups?,
+            clip: clip?,
+            accumulate: accumulate?,
+            average: average?,
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
             seed: seed?,
         })
-    }
-
-    /// The smoothing of the loss.
-    fn loss(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<f64> {
-        let (_, loss) = self.construct("a loss", LOSSES, expr, env)?;
-        self.within(&loss, "smoothing", 0.0, 0.999)
-    }
-
-    fn optimizer(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Sgd> {
-        let (_, sgd) = self.construct("an optimizer", OPTIMIZERS, expr, env)?;
-        let optimizer = Sgd {
-            lr: self.within(&sgd, "lr", 0.0, 1e6)?,
-            momentum: self.within(&sgd, "momentum", 0.0, 1.0)?,
-            weight_decay: self.within(&sgd, "weight_decay", 0.0, 1e6)?,
-            nesterov: matches!(sgd.get("nesterov").0, Value::Bool(true)),
-        };
-        if optimizer.nesterov && optimizer.momentum == 0.0 {
-            return self.error("E102", sgd.get("nesterov").1, "Nesterov's form needs a momentum greater than 0");
-        }
-        Ok(optimizer)
     }
 
     fn whole(&mut self, key: &str, expr: &'a Expr, low: i64, high: i64, env: &Environment<'a>) -> Outcome<u64> {
@@ -128,37 +136,6 @@ impl<'a> Elaborator<'a> {
             }
             other => self.error("E101", expr.span, format!("`{key}` is a whole number, this is {}", other.describe())),
         }
-    }
-
-    fn schedule(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Schedule> {
-        let (name, bound) = self.construct("a schedule", SCHEDULES, expr, env)?;
-        if name == "constant" {
-            return Ok(Schedule::Constant);
-        }
-        let warmup = self.natural(&bound, "warmup")?;
-        if name != "step" {
-            let last = self.within(&bound, "last", 0.0, 1.0)?;
-            return Ok(if name == "cosine" {
-                Schedule::Cosine { last, warmup }
-            } else {
-                Schedule::Linear { last, warmup }
-            });
-        }
-        let (value, span) = bound.get("at");
-        let Value::List(items) = value else { panic!("elaborate: `at` is no list") };
-        let mut at = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            match item {
-                Value::Int(step) if *step >= 0 && at.last().is_none_or(|last| *last < *step as u64) => {
-                    at.push(*step as u64)
-                }
-                other => {
-                    let message = format!("`at` is an increasing list of steps, in it is {}", other.describe());
-                    return self.error("E102", span, message);
-                }
-            }
-        }
-        Ok(Schedule::Step { at, by: self.within(&bound, "by", 0.0, 1e3)?, warmup })
     }
 
     /// A `data` section.

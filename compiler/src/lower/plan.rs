@@ -9,7 +9,7 @@ use super::layout::{self, Layout, layouts};
 use super::loops::{Address, Affine, Load, Nest};
 use super::nest::{Algorithm, Buffer, Kernel, MapBuilder, NestBuilder};
 use crate::graph::{Graph, NodeId, OutputKind};
-use crate::ops::Lowering;
+use crate::ops::{Lowering, leaf};
 use rnet_runtime::program::{BufferSpec, Init, StateKind, StateSpec, Storage};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -208,6 +208,8 @@ fn flops(graph: &Graph, nodes: &[NodeId]) -> u64 {
                 "conv2d" | "dense" => (node.operands[1], id),
                 "conv2d_input_grad" | "dense_input_grad" => (node.operands[0], node.operands[1]),
                 "conv2d_weight_grad" | "dense_weight_grad" => (id, node.operands[1]),
+                // Each element of the second matrix meets each row of the result once.
+                "matmul" => return 2 * len(node.operands[1]) * graph[id].ty.dims[0] as u64,
                 _ => return 0,
             };
             2 * len(weights) * len(plane) / graph[plane].ty.dims[1] as u64
@@ -353,7 +355,7 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         let kind = match node.op.name() {
             "parameter" => StateKind::Parameter,
             "statistic" => StateKind::Statistic,
-            "velocity" => StateKind::Velocity,
+            "memory" => StateKind::Memory,
             "input" => {
                 let storage = Storage::Input(node.attributes.text("name").to_string());
                 add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
@@ -363,12 +365,15 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         };
         let value = || node.attributes.float("init_value") as f32;
         let init = match (kind, node.attributes.get("init").map(|_| node.attributes.text("init"))) {
-            (StateKind::Velocity, _) => Init::Constant(0.0),
+            (StateKind::Memory, _) if node.attributes.flag("copies") => Init::Copied,
+            (StateKind::Memory, _) => Init::Constant(0.0),
             (StateKind::Parameter, Some("normal")) => Init::Normal(value()),
             (StateKind::Parameter, Some("uniform")) => Init::Uniform(value()),
+            (StateKind::Parameter, Some("dirac")) => Init::Dirac(value()),
+            (StateKind::Parameter, Some("whitening")) => Init::Whitening(value()),
             _ => Init::Constant(value()),
         };
-        let name = node.attributes.text("name").to_string();
+        let name = leaf::key(node).unwrap_or_else(|| panic!("plan: {id:?} is no leaf"));
         plan.states.push(StateSpec { kind, name, dims: node.ty.dims.clone(), layout: layouts[&id].clone(), init });
         let storage = Storage::State(plan.states.len() - 1);
         add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());

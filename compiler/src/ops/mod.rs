@@ -12,6 +12,7 @@ pub mod batch_norm;
 mod batch_var;
 mod broadcast;
 mod check;
+mod clamp;
 mod concat;
 mod constant;
 mod conv2d;
@@ -31,12 +32,15 @@ mod flatten;
 mod global_avg_pool;
 mod input;
 pub mod leaf;
+mod matmul;
 mod max_pool;
 mod max_pool_grad;
+mod memory;
 mod momentum;
 mod mul;
 mod neg;
 mod offset;
+mod one_hot;
 mod pad_channels;
 mod parameter;
 pub mod pool;
@@ -46,8 +50,11 @@ mod relu_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
+mod select;
 mod sgd;
+mod sign;
 mod slice_channels;
+mod softplus;
 mod sqrt;
 mod square;
 mod statistic;
@@ -55,8 +62,8 @@ mod sub;
 mod subsample;
 mod subsample_grad;
 pub mod tensor;
+mod transpose;
 mod unflatten;
-mod velocity;
 pub mod window;
 
 /// Why operands or attributes do not fit an op. The elaborator adds the place, the printer of text IR the line.
@@ -71,7 +78,7 @@ pub struct OpError {
 /// How an op turns into code.
 #[derive(Clone, Copy)]
 pub enum Lowering {
-    /// A leaf: storage, not computation (`input`, `parameter`, `statistic`, `velocity`).
+    /// A leaf: storage, not computation (`input`, `parameter`, `statistic`, `memory`).
     Leaf,
     /// Computed element by element from operands of the result's own shape; rides in front of or behind any anchor.
     Elementwise(fn(&mut ExpressionBuilder, &[Scalar], &Attributes) -> Scalar),
@@ -129,7 +136,7 @@ pub static OPS: &[&dyn Op] = &[
     &input::Input,
     &parameter::Parameter,
     &statistic::Statistic,
-    &velocity::Velocity,
+    &memory::Memory,
     &constant::Constant,
     &add::Add,
     &sub::Sub,
@@ -139,6 +146,9 @@ pub static OPS: &[&dyn Op] = &[
     &scale::Scale,
     &offset::Offset,
     &square::Square,
+    &sign::Sign,
+    &clamp::Clamp,
+    &select::Select,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
     &relu::Relu,
@@ -155,6 +165,8 @@ pub static OPS: &[&dyn Op] = &[
     &dense::Dense,
     &dense_input_grad::DenseInputGrad,
     &dense_weight_grad::DenseWeightGrad,
+    &matmul::Matmul,
+    &transpose::Transpose,
     &max_pool::MaxPool,
     &max_pool_grad::MaxPoolGrad,
     &avg_pool::AvgPool,
@@ -167,6 +179,8 @@ pub static OPS: &[&dyn Op] = &[
     &pad_channels::PadChannels,
     &slice_channels::SliceChannels,
     &concat::Concat,
+    &one_hot::OneHot,
+    &softplus::Softplus,
     &cross_entropy::CrossEntropy,
     &cross_entropy_grad::CrossEntropyGrad,
     &correct::Correct,

@@ -4,6 +4,7 @@ mod convolution;
 mod cross_entropy;
 mod elementwise;
 mod input_grad;
+mod matmul;
 mod movement;
 mod pool;
 mod pool_grad;
@@ -36,12 +37,14 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "conv2d_weight_grad" | "dense_weight_grad" => vec![weight_grad::lower(kernel, anchor)],
         "max_pool" | "avg_pool" => vec![pool::lower(kernel, anchor)],
         "max_pool_grad" | "avg_pool_grad" => vec![pool_grad::lower(kernel, anchor)],
-        "flatten" | "unflatten" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels" | "concat" => {
+        "matmul" => vec![matmul::lower(kernel, anchor)],
+        "flatten" | "unflatten" | "transpose" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels" | "concat" => {
             vec![movement::lower(kernel, anchor)]
         }
         "cross_entropy" => vec![cross_entropy::lower(kernel, anchor)],
         "cross_entropy_grad" => vec![cross_entropy::lower_grad(kernel, anchor)],
         "correct" => vec![cross_entropy::lower_correct(kernel, anchor)],
+        "one_hot" => vec![cross_entropy::lower_one_hot(kernel, anchor)],
         other => panic!("lower: there is no loop nest for `{other}`"),
     }
 }
