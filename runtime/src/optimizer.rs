@@ -214,7 +214,8 @@ mod tests {
 
     fn config(accumulate: u64, average: Average) -> TrainConfig {
         let rule = Rule::Adam { betas: [0.9, 0.99], eps: 1e-8, decoupled: true };
-        let group = |pattern: &str, lr, weight_decay| Group { pattern: pattern.to_string(), optimizer: None, lr, weight_decay };
+        let group =
+            |pattern: &str, lr, weight_decay| Group { pattern: pattern.to_string(), optimizer: None, lr, weight_decay };
         TrainConfig {
             loss: crate::config::Loss::CrossEntropy { smoothing: 0.0 },
             optimizer: Optimizer { rule, lr: 0.5, weight_decay: 0.1 },

@@ -90,7 +90,9 @@ impl Schedule {
                 Schedule::Step { at, by, .. } => by.powi(at.iter().filter(|&&at| at <= step).count() as i32),
                 Schedule::Cosine { last, .. } => eased(1.0, *last, progress),
                 Schedule::Linear { first, last, .. } => first + (last - first) * progress,
-                Schedule::Polynomial { power, last, .. } => last + (1.0 - last) * (1.0 - progress).max(0.0).powf(*power),
+                Schedule::Polynomial { power, last, .. } => {
+                    last + (1.0 - last) * (1.0 - progress).max(0.0).powf(*power)
+                }
                 Schedule::OneCycle { peak, divide, divide_last } => {
                     // The rate is greatest at, and the run ends with, a whole step.
                     let (top, end) = (peak * steps as f64 - 1.0, steps as f64 - 1.0);

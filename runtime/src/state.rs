@@ -25,12 +25,8 @@ impl State {
     /// A value depends on the seed, the tensor's name and the element's logical index alone, so neither the layout nor
     /// other tensors matter.
     pub fn new(specs: &[StateSpec], seed: u64) -> State {
-        let mut state = State {
-            specs: specs.to_vec(),
-            buffers: Vec::new(),
-            places: HashMap::new(),
-            identity: new_identity(),
-        };
+        let mut state =
+            State { specs: specs.to_vec(), buffers: Vec::new(), places: HashMap::new(), identity: new_identity() };
         for (place, spec) in specs.iter().enumerate() {
             state.places.insert((spec.kind, spec.name.clone()), place);
             let len = spec.dims.iter().product();

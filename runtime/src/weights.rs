@@ -97,9 +97,8 @@ pub fn load(state: &mut State, tensors: &Tensors, extent: Extent) -> Result<(), 
         let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
         slot.is_some_and(|(_, name)| names.iter().any(|known| known == name))
     };
-    let ignored = |name: &str| {
-        name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && is_memory(name))
-    };
+    let ignored =
+        |name: &str| name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && is_memory(name));
     let given: Vec<&String> = tensors.keys().filter(|name| !ignored(name)).collect();
     let missing: Vec<&String> = names.iter().filter(|name| !tensors.contains_key(*name)).collect();
     if let Some(first) = missing.first() {

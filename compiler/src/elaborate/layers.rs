@@ -219,11 +219,23 @@ pub(super) fn batch_norm<'a>(
             y
         }
     };
-    this.layer(&path, "batch_norm", result, Cost { parameters: if scale { 2 } else { 1 } * c as u64, multiply_adds: 0 });
+    this.layer(
+        &path,
+        "batch_norm",
+        result,
+        Cost { parameters: if scale { 2 } else { 1 } * c as u64, multiply_adds: 0 },
+    );
     Ok(result)
 }
 
-fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64, high: f64) -> Outcome<f64> {
+/// A number within bounds, both included.
+pub(super) fn number<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    name: &str,
+    low: f64,
+    high: f64,
+) -> Outcome<f64> {
     let (value, span) = bound.get(name);
     let number = match value {
         Value::Int(value) => *value as f64,
@@ -236,37 +248,18 @@ fn number<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, low: f64
     this.error("E102", span, format!("`{name}` lies between {low} and {high}, this is {number}"))
 }
 
-/// A layer without parameters and attributes.
-fn plain(this: &mut Elaborator, op: &str, x: NodeId, attributes: Attributes, label: Option<&Label>) -> Outcome<NodeId> {
+/// A layer without weights: one op.
+pub(super) fn plain(
+    this: &mut Elaborator,
+    op: &str,
+    x: NodeId,
+    attributes: Attributes,
+    label: Option<&Label>,
+) -> Outcome<NodeId> {
     let path = this.path(op, label)?;
     let result = this.add(op, &[x], attributes, &path)?;
     this.layer(&path, op, result, Cost::default());
     Ok(result)
-}
-
-pub(super) fn relu<'a>(this: &mut Elaborator<'a>, _: &Bound<'a>, x: NodeId, label: Option<Label>) -> Outcome<NodeId> {
-    if this.builder.graph[x].op.name() == "relu" {
-        this.warn("W013", "`relu` of `relu` changes nothing", "leave one of them out");
-    }
-    plain(this, "relu", x, Attributes::new(), label.as_ref())
-}
-
-pub(super) fn flatten<'a>(
-    this: &mut Elaborator<'a>,
-    _: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    plain(this, "flatten", x, Attributes::new(), label.as_ref())
-}
-
-pub(super) fn global_avg_pool<'a>(
-    this: &mut Elaborator<'a>,
-    _: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    plain(this, "global_avg_pool", x, Attributes::new(), label.as_ref())
 }
 
 fn pool<'a>(

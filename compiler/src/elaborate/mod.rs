@@ -3,6 +3,7 @@
 //! A block is a function from tensor to tensor that is applied when a tensor arrives; numbers, lists and blocks are evaluated as they
 //! are met. Weights are named by paths: a label, else the kind of layer with a count; `repeat` adds an index.
 
+mod activations;
 mod apply;
 mod arguments;
 mod arithmetic;
@@ -378,7 +379,7 @@ impl<'a> Elaborator<'a> {
         }
         self.dead_layers(logits);
         let last = self.builder.graph[logits].op.name();
-        if matches!(last, "relu" | "dropout" | "batch_norm") {
+        if activations::ACTIVATIONS.contains(&last) || matches!(last, "dropout" | "batch_norm") {
             let words = format!("`{last}` after the last layer: logits are best left as they are");
             self.warn("W011", words, "end with the dense layer");
         }

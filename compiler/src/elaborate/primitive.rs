@@ -1,5 +1,6 @@
 //! The layers and combinators that the language itself knows; everything else is the prelude's, written in the language.
 
+use super::activations;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers;
@@ -21,6 +22,12 @@ pub(super) struct Primitive {
 
 const fn layer(name: &'static str, parameters: &'static [Parameter], apply: Apply) -> Primitive {
     Primitive { name, parameters, variadic: false, apply }
+}
+
+macro_rules! without_arguments {
+    ($name:literal) => {
+        layer($name, &[], |this, _, x, label| layers::plain(this, $name, x, Attributes::new(), label.as_ref()))
+    };
 }
 
 const fn joint(name: &'static str, apply: Apply) -> Primitive {
@@ -57,7 +64,15 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         layers::batch_norm,
     ),
-    layer("relu", &[], layers::relu),
+    layer("relu", &[], activations::relu),
+    without_arguments!("relu6"),
+    layer("leaky_relu", &[Parameter::new("slope", Kind::Float, Default::Float(0.01))], activations::leaky_relu),
+    without_arguments!("sigmoid"),
+    without_arguments!("tanh"),
+    layer("gelu", &[Parameter::new("approximate", Kind::Text, Default::Text("none"))], activations::gelu),
+    without_arguments!("silu"),
+    without_arguments!("hardsigmoid"),
+    without_arguments!("hardswish"),
     layer(
         "dense",
         &[
@@ -66,10 +81,10 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         layers::dense,
     ),
-    layer("flatten", &[], layers::flatten),
+    without_arguments!("flatten"),
     layer("max_pool", WINDOW, layers::max_pool),
     layer("avg_pool", WINDOW, layers::avg_pool),
-    layer("global_avg_pool", &[], layers::global_avg_pool),
+    without_arguments!("global_avg_pool"),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
     layer("pad_channels", &[Parameter::new("c", Kind::Int, Default::Needed)], layers::pad_channels),

@@ -12,11 +12,8 @@ use rnet_runtime::optimizer::{Average, Clip, Group, Optimizer, Rule};
 const SMOOTHING: &[Parameter] = &[Parameter::new("smoothing", Kind::Float, Default::Float(0.0))];
 
 /// `loss = ..`
-pub(super) static LOSSES: &[Constructor] = &[
-    new("cross_entropy", SMOOTHING),
-    new("mean_squared_error", &[]),
-    new("binary_cross_entropy", SMOOTHING),
-];
+pub(super) static LOSSES: &[Constructor] =
+    &[new("cross_entropy", SMOOTHING), new("mean_squared_error", &[]), new("binary_cross_entropy", SMOOTHING)];
 
 const LR: Parameter = Parameter::new("lr", Kind::Float, Default::Needed);
 const BETA1: Parameter = Parameter::new("beta1", Kind::Float, Default::Float(0.9));
@@ -52,10 +49,7 @@ pub(super) static OPTIMIZERS: &[Constructor] = &[
         ],
     ),
     new("lion", &[LR, BETA1, Parameter::new("beta2", Kind::Float, Default::Float(0.99)), weight_decay(0.0)]),
-    new(
-        "lars",
-        &[LR, momentum(0.9), weight_decay(0.0), Parameter::new("trust", Kind::Float, Default::Float(1e-3))],
-    ),
+    new("lars", &[LR, momentum(0.9), weight_decay(0.0), Parameter::new("trust", Kind::Float, Default::Float(1e-3))]),
     new("lamb", &[LR, BETA1, BETA2, eps(1e-6), weight_decay(0.0)]),
     new(
         "muon",
@@ -148,7 +142,9 @@ impl<'a> Elaborator<'a> {
             (self.within(&bound, "lr", 0.0, LARGEST)?, self.within(&bound, "weight_decay", 0.0, LARGEST)?);
         let share = |this: &mut Self, name: &str| this.below_one(&bound, name);
         let rule = match name {
-            "sgd" => Rule::Sgd { momentum: self.within(&bound, "momentum", 0.0, 1.0)?, nesterov: flag(&bound, "nesterov") },
+            "sgd" => {
+                Rule::Sgd { momentum: self.within(&bound, "momentum", 0.0, 1.0)?, nesterov: flag(&bound, "nesterov") }
+            }
             "adam" | "adamw" => Rule::Adam {
                 betas: [share(self, "beta1")?, share(self, "beta2")?],
                 eps: self.within(&bound, "eps", 0.0, 1.0)?,
@@ -246,7 +242,8 @@ impl<'a> Elaborator<'a> {
         }
         let Some(pattern) = pattern else {
             let wrong = Diagnostic::error("E103", expr.span, "`group` needs the argument `pattern`: a text in quotes");
-            return self.stop(wrong.hint("a weight's name, in which `*` stands for any characters: `group(\"fc.*\", ..)`"));
+            return self
+                .stop(wrong.hint("a weight's name, in which `*` stands for any characters: `group(\"fc.*\", ..)`"));
         };
         if optimizer.is_none() && lr.is_none() && weight_decay.is_none() {
             let wrong = Diagnostic::error("E103", expr.span, "this group changes nothing");
@@ -304,7 +301,8 @@ impl<'a> Elaborator<'a> {
         for (at, step) in steps.iter().enumerate() {
             let part = self.part(step, env)?;
             if part.steps.is_none() && at + 1 < steps.len() {
-                let wrong = Diagnostic::error("E103", step.span, "a schedule before another one needs its number of `steps`");
+                let wrong =
+                    Diagnostic::error("E103", step.span, "a schedule before another one needs its number of `steps`");
                 return self.stop(wrong.hint("for example `warmup(500) -> constant(steps = 10_000) -> cosine`"));
             }
             parts.push(part);
@@ -384,14 +382,18 @@ impl<'a> Elaborator<'a> {
             .collect();
         if let Some(group) = config.groups.iter().find(|group| !weights.iter().any(|(name, _)| group.fits(name))) {
             let known = weights.iter().map(|(name, _)| name.as_str());
-            let wrong = Diagnostic::error("E102", groups, format!("no trained weight has a name like {:?}", group.pattern));
+            let wrong =
+                Diagnostic::error("E102", groups, format!("no trained weight has a name like {:?}", group.pattern));
             let hint = crate::diagnostic::suggestion(&group.pattern, known);
-            return self.stop(wrong.hint(hint.unwrap_or_else(|| "`rnet summary` lists the layers by their names".to_string())));
+            return self.stop(
+                wrong.hint(hint.unwrap_or_else(|| "`rnet summary` lists the layers by their names".to_string())),
+            );
         }
         for (name, rank) in &weights {
             let own = config.optimizer_of(name);
             if config.optimizer.lr == 0.0 && own.lr != 0.0 {
-                let words = "a group cannot have a learning rate where the optimizer's is 0: schedules scale them together";
+                let words =
+                    "a group cannot have a learning rate where the optimizer's is 0: schedules scale them together";
                 return self.error("E102", groups, words);
             }
             if matches!(own.rule, Rule::Muon { .. }) && *rank < 2 {

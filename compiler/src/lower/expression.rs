@@ -37,6 +37,10 @@ pub enum Expression {
     Exp(Scalar),
     /// Natural logarithm, within 2 ulp; NaN below 0, -inf at 0.
     Log(Scalar),
+    /// Hyperbolic tangent, within 2 ulp.
+    Tanh(Scalar),
+    /// The error function, within 2 ulp.
+    Erf(Scalar),
     /// 1.0 where a > b, else 0.0 (false where either is NaN).
     Greater(Scalar, Scalar),
     /// 1.0 where a == b, else 0.0.

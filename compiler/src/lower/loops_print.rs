@@ -106,6 +106,8 @@ impl Map {
             E::Floor(a) => write!(f, "floor(v{})", a.0),
             E::Exp(a) => write!(f, "exp(v{})", a.0),
             E::Log(a) => write!(f, "log(v{})", a.0),
+            E::Tanh(a) => write!(f, "tanh(v{})", a.0),
+            E::Erf(a) => write!(f, "erf(v{})", a.0),
             E::Greater(a, b) => write!(f, "v{} > v{}", a.0, b.0),
             E::Equal(a, b) => write!(f, "v{} == v{}", a.0, b.0),
             E::Select(a, b, c) => write!(f, "v{} != 0 ? v{} : v{}", a.0, b.0, c.0),

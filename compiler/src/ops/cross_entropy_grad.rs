@@ -33,9 +33,7 @@ impl Op for CrossEntropyGrad {
             let classes = logits.len();
             let softmax = logits.iter().map(move |x| (x - shift).exp());
             let gradient = softmax.enumerate();
-            gradient
-                .map(|(k, p)| share * (p - label.target(k, classes, smoothing)))
-                .collect::<Vec<f64>>()
+            gradient.map(|(k, p)| share * (p - label.target(k, classes, smoothing))).collect::<Vec<f64>>()
         };
         Tensor { dims: result.dims.clone(), data: cross_entropy::rows(operands).flat_map(row).collect() }
     }

@@ -2,8 +2,8 @@
 
 use super::{Attributes, Graph, NodeId, Op};
 use super::{
-    add, batch_mean, broadcast, clamp, constant, div, matmul, mul, neg, offset, reduce_sum, relu, rsqrt, scale, select, sign,
-    sqrt, square, sub, transpose,
+    add, batch_mean, broadcast, clamp, constant, div, exp, matmul, mul, neg, offset, reduce_sum, relu, rsqrt, scale,
+    select, sign, sqrt, square, sub, transpose,
 };
 use crate::graph::{Attribute, Place};
 
@@ -70,6 +70,17 @@ impl<'g> Emitter<'g> {
     /// x + by
     pub fn offset(&mut self, x: NodeId, by: f64) -> NodeId {
         self.emit(&offset::Offset, &[x], Attributes::new().with("by", Attribute::Float(by)))
+    }
+
+    /// 1 - x
+    pub fn one_minus(&mut self, x: NodeId) -> NodeId {
+        let negative = self.neg(x);
+        self.offset(negative, 1.0)
+    }
+
+    /// e^x
+    pub fn exp(&mut self, x: NodeId) -> NodeId {
+        self.emit(&exp::Exp, &[x], Attributes::new())
     }
 
     /// x^2

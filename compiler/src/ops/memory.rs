@@ -43,9 +43,6 @@ impl Op for Memory {
     fn samples(&self, seed: u64) -> samples::Samples {
         let ty = TensorType::f32(&[samples::Random::new(seed).range(1, 8), 3]);
         let slot = |name: &str| leaf::attributes("fc.weight", &ty).with("slot", Attribute::Text(name.to_string()));
-        vec![
-            (Vec::new(), slot("velocity")),
-            (Vec::new(), slot("average").with("copies", Attribute::Bool(true))),
-        ]
+        vec![(Vec::new(), slot("velocity")), (Vec::new(), slot("average").with("copies", Attribute::Bool(true)))]
     }
 }

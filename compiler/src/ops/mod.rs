@@ -28,10 +28,16 @@ mod dense_weight_grad;
 mod div;
 mod dropout;
 pub mod emit;
+mod erf;
+mod exp;
 mod flatten;
+mod gelu;
 mod global_avg_pool;
+mod hardsigmoid;
+mod hardswish;
 mod input;
 pub mod leaf;
+mod leaky_relu;
 mod matmul;
 mod max_pool;
 mod max_pool_grad;
@@ -46,13 +52,16 @@ mod parameter;
 pub mod pool;
 mod reduce_sum;
 mod relu;
+mod relu6;
 mod relu_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
 mod select;
 mod sgd;
+mod sigmoid;
 mod sign;
+mod silu;
 mod slice_channels;
 mod softplus;
 mod sqrt;
@@ -61,6 +70,7 @@ mod statistic;
 mod sub;
 mod subsample;
 mod subsample_grad;
+mod tanh;
 pub mod tensor;
 mod transpose;
 mod unflatten;
@@ -151,8 +161,18 @@ pub static OPS: &[&dyn Op] = &[
     &select::Select,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
+    &exp::Exp,
+    &erf::Erf,
     &relu::Relu,
     &relu_grad::ReluGrad,
+    &relu6::Relu6,
+    &leaky_relu::LeakyRelu,
+    &sigmoid::Sigmoid,
+    &tanh::Tanh,
+    &gelu::Gelu,
+    &silu::Silu,
+    &hardsigmoid::Hardsigmoid,
+    &hardswish::Hardswish,
     &dropout::Dropout,
     &broadcast::Broadcast,
     &reduce_sum::ReduceSum,

@@ -47,6 +47,10 @@ pub fn operands(op: &dyn Op, types: &[TensorType], seed: u64) -> Vec<Tensor> {
             ElementType::I32 => Tensor::from_fn(&ty.dims, |_| random.range(0, classes - 1) as f64),
             ElementType::F32 => {
                 let mut tensor = spread(&ty.dims, &mut random);
+                if is_bounded(op.name()) {
+                    // No value comes to lie where a piece ends, at 3 or 6.
+                    tensor.data.iter_mut().for_each(|x| *x *= 7.0);
+                }
                 if needs_positive(op.name(), at) {
                     tensor.data.iter_mut().for_each(|x| *x = x.abs() + 0.1);
                 }
@@ -59,6 +63,11 @@ pub fn operands(op: &dyn Op, types: &[TensorType], seed: u64) -> Vec<Tensor> {
 /// Whether operand `at` of the op must be positive for a real result or a moderate gradient.
 fn needs_positive(op: &str, at: usize) -> bool {
     matches!((op, at), ("sqrt" | "rsqrt", 0) | ("div", 1) | ("batch_norm", 2))
+}
+
+/// Whether the op levels off or changes its form some way from zero, so that its samples have to reach that far.
+fn is_bounded(op: &str) -> bool {
+    matches!(op, "relu6" | "sigmoid" | "tanh" | "erf" | "gelu" | "silu" | "hardsigmoid" | "hardswish")
 }
 
 /// Numbers that are at least 0.02 apart and at least 0.01 from zero, in random order.

@@ -171,6 +171,8 @@ fn warnings_tell_what_is_likely_wrong() {
     }
     let last = with("model m { input image: f32[N, 3, 8, 8]\n image -> flatten -> dense(2) -> relu }", &options());
     assert_eq!(last.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["W011"]);
+    let last = with("model m { input image: f32[N, 3, 8, 8]\n image -> flatten -> dense(2) -> gelu }", &options());
+    assert_eq!(last.warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["W011"]);
     let used = with(
         &trained("import \"blocks.rnet\" as b\nlet rate = 0.1\ntrain { model = b.m optimizer = sgd(lr = rate) }"),
         &options(),

@@ -38,7 +38,8 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "max_pool" | "avg_pool" => vec![pool::lower(kernel, anchor)],
         "max_pool_grad" | "avg_pool_grad" => vec![pool_grad::lower(kernel, anchor)],
         "matmul" => vec![matmul::lower(kernel, anchor)],
-        "flatten" | "unflatten" | "transpose" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels" | "concat" => {
+        "flatten" | "unflatten" | "transpose" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels"
+        | "concat" => {
             vec![movement::lower(kernel, anchor)]
         }
         "cross_entropy" => vec![cross_entropy::lower(kernel, anchor)],

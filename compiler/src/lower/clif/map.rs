@@ -355,6 +355,14 @@ impl Code {
                 let a = unary(emitter, a);
                 emitter.log(a)
             }
+            E::Tanh(a) => {
+                let a = unary(emitter, a);
+                emitter.tanh(a)
+            }
+            E::Erf(a) => {
+                let a = unary(emitter, a);
+                emitter.erf(a)
+            }
             E::Greater(..) | E::Equal(..) => {
                 let mask = self.mask(emitter, Scalar(step as u32), values);
                 let one = emitter.splat(1.0);

@@ -1,4 +1,4 @@
-//! Functions that are not instructions: exponential, logarithm, random numbers.
+//! Functions that are not instructions: exponential, logarithm, hyperbolic tangent, error function, random numbers.
 
 use super::{Emitter, LANES, VECTOR};
 use cranelift_codegen::ir::condcodes::FloatCC;
@@ -10,6 +10,22 @@ const LN_2_LOW: f32 = -0.000_212_194_44;
 
 /// `(e^r - 1 - r) / r^2` on [-ln2/2, ln2/2], from the highest power down: the interpolation in Chebyshev points.
 const EXP: [f32; 5] = [0.001_392_618_4, 0.008_363_179, 0.041_666_556, 0.166_665_76, 0.5];
+
+/// Below this in size the hyperbolic tangent is a polynomial: the exponential's rounding would show there.
+const TANH_SPLIT: f32 = 0.625;
+
+/// `(tanh x / x - 1) / x^2` by powers of `x^2`, for `|x|` up to [`TANH_SPLIT`]: least greatest error relative to tanh.
+const TANH: [f32; 5] = [-0.005_717_036_8, 0.020_650_579, -0.053_743_497, 0.133_314_9, -0.333_332_84];
+
+/// Below this in size the error function is a polynomial.
+const ERF_SPLIT: f32 = 1.0;
+
+/// `erf x / x - 1` by powers of `x^2`, for `|x|` up to [`ERF_SPLIT`].
+const ERF: [f32; 7] =
+    [7.889_119_3e-5, -0.000_802_084_1, 0.005_189_535, -0.026_854_444, 0.112_836, -0.376_126_26, 0.128_379_17];
+
+/// `ln(1 - erf x) / x` by powers of x, from [`ERF_SPLIT`] to 4, where erf rounds to 1.
+const ERF_LOG: [f32; 6] = [0.000_210_643_5, -0.003_186_948_8, 0.022_798_47, -0.105_116_15, -0.635_831_5, -1.128_480_1];
 
 impl Emitter<'_> {
     /// The value of a polynomial, its coefficients given from the highest power down.
@@ -124,6 +140,50 @@ impl Emitter<'_> {
         let negative = self.compare(FloatCC::LessThan, x, zero);
         let nan = self.splat(f32::NAN);
         self.select(negative, nan, value)
+    }
+
+    /// `tanh |x| = 1 - 2 / (e^(2 |x|) + 1)`, or a polynomial where x is small; it has the sign of x.
+    pub(super) fn tanh(&mut self, x: Value) -> Value {
+        let size = self.builder.ins().fabs(x);
+        let double = self.builder.ins().fadd(size, size);
+        let power = self.exp(double);
+        let (one, two) = (self.splat(1.0), self.splat(2.0));
+        let divisor = self.builder.ins().fadd(power, one);
+        let rest = self.builder.ins().fdiv(two, divisor);
+        let large = self.builder.ins().fsub(one, rest);
+
+        let square = self.builder.ins().fmul(size, size);
+        let series = self.polynomial(square, &TANH);
+        let factor = self.builder.ins().fmul(series, square);
+        let small = self.mul_add(factor, size, size);
+        self.odd(x, size, TANH_SPLIT, small, large)
+    }
+
+    /// `erf |x| = 1 - e^p(|x|)`, or a polynomial where x is small; it has the sign of x.
+    pub(super) fn erf(&mut self, x: Value) -> Value {
+        let size = self.builder.ins().fabs(x);
+        let four = self.splat(4.0);
+        let bounded = self.extreme_of_number(false, four, size);
+        let exponent = self.polynomial(bounded, &ERF_LOG);
+        let exponent = self.builder.ins().fmul(exponent, bounded);
+        let rest = self.exp(exponent);
+        let one = self.splat(1.0);
+        let large = self.builder.ins().fsub(one, rest);
+
+        let square = self.builder.ins().fmul(size, size);
+        let series = self.polynomial(square, &ERF);
+        let small = self.mul_add(series, size, size);
+        self.odd(x, size, ERF_SPLIT, small, large)
+    }
+
+    /// An odd function by its values at `size = |x|`: `small` below `split`, else `large`, which NaN takes too.
+    fn odd(&mut self, x: Value, size: Value, split: f32, small: Value, large: Value) -> Value {
+        let split = self.splat(split);
+        let is_small = self.compare(FloatCC::LessThan, size, split);
+        let value = self.select(is_small, small, large);
+        let sign = self.splat(-0.0);
+        let sign = self.builder.ins().band(x, sign);
+        self.builder.ins().bor(value, sign)
     }
 
     /// [`crate::lower::expression::uniform`] in each lane. `counter` is the first lane's, an i64; the others follow.

@@ -102,7 +102,8 @@ fn operands(step: &Expression) -> impl Iterator<Item = Scalar> {
     use Expression as E;
     let operands = match *step {
         E::Load(_) | E::Constant(_) | E::Channel => [None; 3],
-        E::Neg(a) | E::Abs(a) | E::Sqrt(a) | E::Floor(a) | E::Exp(a) | E::Log(a) => [Some(a), None, None],
+        E::Neg(a) | E::Abs(a) | E::Sqrt(a) | E::Floor(a) => [Some(a), None, None],
+        E::Exp(a) | E::Log(a) | E::Tanh(a) | E::Erf(a) => [Some(a), None, None],
         E::Uniform { seed, .. } => [Some(seed), None, None],
         E::Add(a, b) | E::Sub(a, b) | E::Mul(a, b) | E::Div(a, b) | E::Min(a, b) | E::Max(a, b) => {
             [Some(a), Some(b), None]

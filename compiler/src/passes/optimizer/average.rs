@@ -19,7 +19,8 @@ pub(super) fn average(graph: &mut Graph, average: Average) {
         .collect();
     for at in 0..graph.outputs.len() {
         let output = graph.outputs[at].clone();
-        let Some((_, leaf)) = leaves.iter().find(|(key, _)| output.kind == OutputKind::Update && *key == output.name) else {
+        let Some((_, leaf)) = leaves.iter().find(|(key, _)| output.kind == OutputKind::Update && *key == output.name)
+        else {
             continue;
         };
         let new = output.value;

@@ -12,7 +12,8 @@ const NORM_EPS: f64 = 1e-6;
 /// Takes the results `grad.<name>` out of the graph, with the parameters that they belong to.
 pub(super) fn take(graph: &mut Graph) -> Vec<Trained> {
     let parameters: Vec<NodeId> = graph.ids().into_iter().filter(|&id| graph[id].op.name() == "parameter").collect();
-    let is_gradient = |output: &crate::graph::Output| output.kind == OutputKind::Result && output.name.starts_with("grad.");
+    let is_gradient =
+        |output: &crate::graph::Output| output.kind == OutputKind::Result && output.name.starts_with("grad.");
     let (gradients, others): (Vec<_>, Vec<_>) = std::mem::take(&mut graph.outputs).into_iter().partition(is_gradient);
     graph.outputs = others;
     gradients

@@ -38,8 +38,10 @@ pub fn optimizer(graph: &mut Graph, config: &TrainConfig) {
         let (lr_factor, decay_factor) = (factor("lr"), factor("decay"));
         let own = config.optimizer_of(&name);
         // A base rate of zero stands still, whatever the schedule says; elaboration sees to it that no other is asked for.
-        let lr_factor = if own.lr == config.optimizer.lr { lr_factor } else { lr_factor * own.lr / config.optimizer.lr };
-        let mut step = Step { parameter, gradient, name, lr, lr_factor, decay: own.weight_decay * decay_factor, due, graph };
+        let lr_factor =
+            if own.lr == config.optimizer.lr { lr_factor } else { lr_factor * own.lr / config.optimizer.lr };
+        let mut step =
+            Step { parameter, gradient, name, lr, lr_factor, decay: own.weight_decay * decay_factor, due, graph };
         let stepped = step.rule(&own);
         let name = step.name.clone();
         step.update(&name, parameter, stepped);
@@ -192,8 +194,8 @@ fn input(graph: &mut Graph, name: &str) -> NodeId {
 /// A new memory of a parameter or statistic.
 fn memory(graph: &mut Graph, of: NodeId, slot: &str, copies: bool) -> NodeId {
     let node = &graph[of];
-    let mut attributes = leaf::attributes(node.attributes.text("name"), &node.ty)
-        .with("slot", Attribute::Text(slot.to_string()));
+    let mut attributes =
+        leaf::attributes(node.attributes.text("name"), &node.ty).with("slot", Attribute::Text(slot.to_string()));
     if copies {
         attributes = attributes.with("copies", Attribute::Bool(true));
     }

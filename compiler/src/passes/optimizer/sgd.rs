@@ -13,9 +13,8 @@ pub(super) fn step(step: &mut Step, momentum: f64, nesterov: bool) -> NodeId {
     let (parameter, gradient, lr) = (step.parameter, step.gradient, step.lr);
     let op = ops::find("momentum").expect("`momentum` is an op");
     let moved = step.emit().emit(op, &[velocity, parameter, gradient], attributes.clone());
-    let attributes = attributes
-        .with("lr_factor", Attribute::Float(step.lr_factor))
-        .with("nesterov", Attribute::Bool(nesterov));
+    let attributes =
+        attributes.with("lr_factor", Attribute::Float(step.lr_factor)).with("nesterov", Attribute::Bool(nesterov));
     let op = ops::find("sgd").expect("`sgd` is an op");
     let stepped = step.emit().emit(op, &[parameter, moved, gradient, lr], attributes);
     step.remember("velocity", velocity, moved);

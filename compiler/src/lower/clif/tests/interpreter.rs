@@ -166,6 +166,8 @@ impl<'a> Interpreter<'a> {
                 E::Floor(a) => v(a).floor(),
                 E::Exp(a) => v(a).exp(),
                 E::Log(a) => v(a).ln(),
+                E::Tanh(a) => v(a).tanh(),
+                E::Erf(a) => libm::erf(v(a)),
                 E::Greater(a, b) => flag(v(a) > v(b)),
                 E::Equal(a, b) => flag(v(a) == v(b)),
                 E::Select(a, b, c) => if v(a) != 0.0 { v(b) } else { v(c) },

@@ -165,6 +165,22 @@ fn log_is_within_two_units_of_the_last_place() {
 }
 
 #[test]
+fn odd_functions_are_within_two_units_of_the_last_place() {
+    let mut numbers: Vec<f32> = (-100_000..100_000).map(|x| x as f32 / 10_007.0).collect();
+    numbers.extend((0x0400_0000..0x7f80_0000u32).step_by(20_011).map(f32::from_bits));
+    let functions: [(E, fn(f64) -> f64); 2] = [(E::Tanh(Scalar(0)), f64::tanh), (E::Erf(Scalar(0)), libm::erf)];
+    for (step, exact) in functions {
+        for (x, y) in numbers.iter().zip(apply(step, &numbers)) {
+            assert!(ulps(y, exact(f64::from(*x))) <= 2.0, "{step:?} of {x} is {y}");
+        }
+        let results = apply(step, &[f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::NAN]);
+        let bits: Vec<u32> = results[..4].iter().map(|y| y.to_bits()).collect();
+        assert_eq!(bits, [1.0f32, -1.0, 0.0, -0.0].map(f32::to_bits));
+        assert!(results[4].is_nan());
+    }
+}
+
+#[test]
 fn extremes_keep_nan() {
     let nan = f32::NAN;
     let (a, b) = ([1.0, nan, 1.0, nan, -1.0], [2.0, 2.0, nan, nan, -2.0]);
