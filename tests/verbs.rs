@@ -61,7 +61,7 @@ fn expand_gives_one_file_that_stands_alone() {
     let (_, name) = written(directory.path(), "alone.rnet", &expanded);
     told(&["fmt", "--check", &name]);
     assert_eq!(told(&["expand", &name]), expanded);
-    let table = |file: &str, settings: &[&str]| told(&[&["check", file], settings].concat());
+    let table = |file: &str, settings: &[&str]| told(&[&["summary", file], settings].concat());
     assert_eq!(table(&name, &[]), table(&resnet, &settings));
 }
 
@@ -92,7 +92,21 @@ fn check_warns_and_goes_on() {
     let output = rnet(&["check", &name]);
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("W002"));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("650 parameters"));
+    let verdict = String::from_utf8_lossy(&output.stdout);
+    assert!(verdict.starts_with("m: correct, 1 warning\n650 parameters;"), "{verdict}");
+    assert_eq!(verdict.lines().count(), 2, "{verdict}");
+}
+
+#[test]
+fn dump_prints_every_stage_that_it_lists() {
+    let file = example("mlp");
+    let list = told(&["dump", "--list"]);
+    assert!(list.lines().count() > 10, "{list}");
+    for stage in list.lines().filter_map(|line| line.split_whitespace().next()) {
+        assert!(!told(&["dump", &file, "--after", stage]).is_empty(), "{stage}");
+    }
+    assert!(refused(&["dump", &file, "--after", "fusion"]).0.contains("no stage"));
+    assert!(refused(&["dump", &file, "--mode", "eval", "--after", "grad"]).0.contains("not part of a graph"));
 }
 
 #[test]

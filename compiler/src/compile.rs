@@ -11,6 +11,7 @@ use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::TargetIsa;
 use rnet_runtime::program::{Kernel, Launch, Program};
 use std::fmt::Write;
+use std::ops::ControlFlow;
 
 /// The stages behind the passes, in order, each with one line of explanation. `rnet dump --list` prints them after the passes.
 pub const LOWERING_STAGES: &[(&str, &str)] = &[
@@ -35,10 +36,38 @@ pub fn program(graph: Graph, isa: &dyn TargetIsa, observe: &mut Observer) -> Pro
 ///
 /// # Panics
 /// As [`program`].
-pub fn program_with(mut graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
-    passes::run(&mut graph, observe);
+pub fn program_with(graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
+    let lowered = lower(graph, algorithm, isa, &mut |stage, text| {
+        observe(stage, text);
+        ControlFlow::Continue(())
+    });
+    match lowered {
+        ControlFlow::Continue(program) => program,
+        ControlFlow::Break(_) => unreachable!("no stage stops the way"),
+    }
+}
+
+/// The text of one stage from the first pass on; what comes behind it is not done. None where there is no stage of that name.
+///
+/// # Panics
+/// As [`program`].
+pub fn stage(graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, name: &str) -> Option<String> {
+    let lowered = lower(graph, algorithm, isa, &mut |stage, text| {
+        if stage == name { ControlFlow::Break(text()) } else { ControlFlow::Continue(()) }
+    });
+    lowered.break_value()
+}
+
+/// Goes through the stages until `visit` stops at one, with its text.
+fn lower(
+    mut graph: Graph,
+    algorithm: Algorithm,
+    isa: &dyn TargetIsa,
+    visit: &mut passes::Visitor,
+) -> ControlFlow<String, Program> {
+    passes::run(&mut graph, visit)?;
     let plan = plan::plan(&graph, algorithm);
-    observe("plan", &|| plan.to_string());
+    visit("plan", &|| plan.to_string())?;
 
     let mut nests: Vec<&Nest> = Vec::new();
     let mut names: Vec<String> = Vec::new();
@@ -60,10 +89,10 @@ pub fn program_with(mut graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa,
             bytes: launch.bytes,
         });
     }
-    observe("loops", &|| each(&names, |at| nests[at].to_string()));
+    visit("loops", &|| each(&names, |at| nests[at].to_string()))?;
     let functions: Vec<Function> = nests.iter().zip(&names).map(|(nest, name)| clif::emit(nest, name, isa)).collect();
-    observe("clif", &|| each(&names, |at| functions[at].display().to_string()));
-    observe("asm", &|| each(&names, |at| assembly(&functions[at], isa)));
+    visit("clif", &|| each(&names, |at| functions[at].display().to_string()))?;
+    visit("asm", &|| each(&names, |at| assembly(&functions[at], isa)))?;
     let kernels = nests.iter().zip(names.iter().zip(functions));
     let kernels = kernels
         .map(|(nest, (name, function))| Kernel {
@@ -73,7 +102,7 @@ pub fn program_with(mut graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa,
             scratch: nest.scratch,
         })
         .collect();
-    Program { kernels, launches, buffers: plan.buffers, states: plan.states, arena: plan.arena }
+    ControlFlow::Continue(Program { kernels, launches, buffers: plan.buffers, states: plan.states, arena: plan.arena })
 }
 
 fn each(names: &[String], text: impl Fn(usize) -> String) -> String {
@@ -90,5 +119,38 @@ fn assembly(function: &Function, isa: &dyn TargetIsa) -> String {
     match context.compile(isa, &mut ControlPlane::default()) {
         Ok(code) => code.vcode.clone().unwrap_or_default(),
         Err(error) => panic!("clif: {error:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::parse;
+
+    #[test]
+    fn what_comes_behind_a_wanted_stage_is_not_done() {
+        let text = r#"graph {
+  %0 = input {dims=[2,3], element="f32", name="x"} : f32[2,3]
+  %1 = relu %0 : f32[2,3]
+  result y = %1
+}
+"#;
+        let graph = parse(text).expect("a graph");
+        let isa = rnet_runtime::jit::host_isa().expect("Cranelift knows this machine");
+        let stages: Vec<&str> = passes::PIPELINE
+            .iter()
+            .map(|pass| pass.name)
+            .chain(LOWERING_STAGES.iter().map(|(name, _)| *name))
+            .collect();
+        for (at, wanted) in stages.iter().enumerate() {
+            let mut visited = Vec::new();
+            let stopped = lower(graph.clone(), Algorithm::default(), &*isa, &mut |stage, text| {
+                visited.push(stage.to_string());
+                if stage == *wanted { ControlFlow::Break(text()) } else { ControlFlow::Continue(()) }
+            });
+            assert_eq!(visited, stages[..=at]);
+            assert_eq!(stopped.break_value(), stage(graph.clone(), Algorithm::default(), &*isa, wanted));
+        }
+        assert_eq!(stage(graph, Algorithm::default(), &*isa, "graph"), None);
     }
 }

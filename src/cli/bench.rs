@@ -47,7 +47,7 @@ pub fn prepare(arguments: &model::Arguments, batch: Option<usize>, threads: Opti
     let model = arguments.elaborate(model::Mode::Train, batch)?;
     let parse = milliseconds(start);
     let start = Instant::now();
-    let program = model::program(&model, model::Mode::Train, &mut |_, _| ())?;
+    let program = model::program(&model, model::Mode::Train)?;
     let passes = milliseconds(start);
     let batch = batch.unwrap_or(model.train.batch);
     let (flops, arena_bytes) = (program.launches.iter().map(|launch| launch.flops).sum(), program.arena * 4);

@@ -1,9 +1,9 @@
-//! `rnet check`: parse, elaborate, verify, and say what the model is made of.
+//! `rnet check`: parse, elaborate, verify, and say in two lines what that comes to.
 
 use super::{Failure, Outcome, model, print, summary};
 use rnet_compiler::graph;
 
-/// Check a model file and print its layers: shapes, parameters, multiply-adds
+/// Check a model file: mistakes and warnings, else the totals of its layers
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -12,10 +12,14 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let (_, outcome) = arguments.model.warned(&[])?;
+    let (layers, outcome) = arguments.model.warned(&[])?;
     let model = outcome?;
     graph::verify(&model.graph).map_err(Failure::new)?;
-    print(&summary::table(&model.layers));
-    print(&format!("\n{}: {}\n", model.model, summary::totals(&model.layers)));
+    let warnings = match model.warnings.len() {
+        0 => "no warnings".to_string(),
+        1 => "1 warning".to_string(),
+        count => format!("{count} warnings"),
+    };
+    print(&format!("{}: correct, {warnings}\n{}\n", model.model, summary::totals(&layers)));
     Ok(())
 }

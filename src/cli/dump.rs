@@ -41,15 +41,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
             names.join(", ")
         )));
     }
-    let mut found = None;
-    let mut observe = |stage: &str, text: &dyn Fn() -> String| {
-        if stage == arguments.after {
-            found = Some(text());
-        }
-    };
     let file = arguments.model.required("rnet dump FILE --after STAGE")?;
-    model::walk(&file, arguments.mode, arguments.batch, &mut observe)?;
-    let text = found.ok_or_else(|| {
+    let text = model::stage(&file, arguments.mode, arguments.batch, &arguments.after)?.ok_or_else(|| {
         Failure::new(format!("the stage `{}` is not part of a graph that evaluates", arguments.after))
     })?;
     match &arguments.out {

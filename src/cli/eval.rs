@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut programs = Vec::new();
     for images in batch_sizes(data.dataset.test.len(), model.train.batch) {
         let model = arguments.model.elaborate(model::Mode::Eval, Some(images))?;
-        programs.push((images, model::program(&model, model::Mode::Eval, &mut |_, _| ())?));
+        programs.push((images, model::program(&model, model::Mode::Eval)?));
     }
     data::check(&programs[0].1, &data)?;
     let mut state = State::new(&programs[0].1.states, 0);

@@ -48,9 +48,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 
     let algorithm = model::algorithm(Algorithm::Direct)?;
     let gradients = model::gradient_program(&model, algorithm)?;
-    let training = arguments
-        .steps
-        .map(|steps| Ok((steps, model::program_by(&model, model::Mode::Train, algorithm, &mut |_, _| ())?)));
+    let training = arguments.steps.map(|steps| Ok((steps, model::program_by(&model, model::Mode::Train, algorithm)?)));
     let training: Option<(u64, Program)> = training.transpose()?;
     // The training step has more state than the gradient.
     let states = training.as_ref().map_or(&gradients.states, |(_, program)| &program.states);

@@ -21,7 +21,7 @@ pub struct Arguments {
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
     let model = arguments.model.elaborate(model::Mode::Eval, None)?;
-    let program = model::program(&model, model::Mode::Eval, &mut |_, _| ())?;
+    let program = model::program(&model, model::Mode::Eval)?;
     let state = State::new(&program.states, arguments.seed.unwrap_or(model.train.seed));
     tensors::write(&arguments.out, &weights::tensors(&state, weights::Extent::Weights)).map_err(Failure::new)
 }

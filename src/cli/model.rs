@@ -1,7 +1,7 @@
 //! What the verbs share: reading a model file, and the ways from it to a program.
 
 use super::Failure;
-use rnet_compiler::compile::{self, Observer};
+use rnet_compiler::compile;
 use rnet_compiler::diagnostic::{Diagnostic, FileId, Sources};
 use rnet_compiler::elaborate::{self, Elaborated, Examined, Options};
 use rnet_compiler::lower::nest::Algorithm;
@@ -184,19 +184,33 @@ pub fn stages() -> Vec<(&'static str, &'static str)> {
     stages
 }
 
-/// Goes through every stage, telling `observe` of each.
-pub fn walk(arguments: &Arguments, mode: Mode, batch: Option<usize>, observe: &mut Observer) -> Result<(), Failure> {
-    let (_, ast) = parse(&arguments.file)?;
-    observe("ast", &|| syntax::format::format(&ast));
-    let model = arguments.elaborate(mode, batch)?;
-    observe("graph", &|| model.graph.to_string());
-    program(&model, mode, observe)?;
-    Ok(())
+/// The text of a stage; what comes behind it is not done. None where a graph of that mode has no such stage.
+pub fn stage(arguments: &Arguments, mode: Mode, batch: Option<usize>, name: &str) -> Result<Option<String>, Failure> {
+    if name == "ast" {
+        let (_, ast) = parse(&arguments.file)?;
+        return Ok(Some(syntax::format::format(&ast)));
+    }
+    let Elaborated { mut graph, train, .. } = arguments.elaborate(mode, batch)?;
+    if name == "graph" {
+        return Ok(Some(graph.to_string()));
+    }
+    if mode == Mode::Train {
+        passes::differentiate::differentiate(&mut graph).map_err(Failure::new)?;
+        if name == "grad" {
+            return Ok(Some(graph.to_string()));
+        }
+        passes::optimizer::optimizer(&mut graph, &train.optimizer);
+        if name == "optimizer" {
+            return Ok(Some(graph.to_string()));
+        }
+    }
+    let isa = jit::host_isa().map_err(Failure::new)?;
+    Ok(compile::stage(graph, algorithm(Algorithm::Fastest)?, &*isa, name))
 }
 
-fn lower(graph: rnet_compiler::graph::Graph, algorithm: Algorithm, observe: &mut Observer) -> Result<Program, Failure> {
+fn lower(graph: rnet_compiler::graph::Graph, algorithm: Algorithm) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::program_with(graph, algorithm, &*isa, observe))
+    Ok(compile::program_with(graph, algorithm, &*isa, &mut |_, _| ()))
 }
 
 /// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else as the verb wants it.
@@ -207,37 +221,30 @@ pub fn algorithm(wanted: Algorithm) -> Result<Algorithm, Failure> {
         .ok_or_else(|| Failure::new(format!("RNET_CONVOLUTION={name}: there are {}", Algorithm::NAMES.join(", "))))
 }
 
-fn differentiated(model: &Elaborated, observe: &mut Observer) -> Result<rnet_compiler::graph::Graph, Failure> {
+fn differentiated(model: &Elaborated) -> Result<rnet_compiler::graph::Graph, Failure> {
     let mut graph = model.graph.clone();
     passes::differentiate::differentiate(&mut graph).map_err(Failure::new)?;
-    observe("grad", &|| graph.to_string());
     Ok(graph)
 }
 
 /// The whole training step, or the forward pass, of a model that was elaborated in that mode.
-pub fn program(model: &Elaborated, mode: Mode, observe: &mut Observer) -> Result<Program, Failure> {
-    program_by(model, mode, algorithm(Algorithm::Fastest)?, observe)
+pub fn program(model: &Elaborated, mode: Mode) -> Result<Program, Failure> {
+    program_by(model, mode, algorithm(Algorithm::Fastest)?)
 }
 
 /// The same with convolutions computed as `algorithm` says.
-pub fn program_by(
-    model: &Elaborated,
-    mode: Mode,
-    algorithm: Algorithm,
-    observe: &mut Observer,
-) -> Result<Program, Failure> {
+pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Result<Program, Failure> {
     if mode == Mode::Eval {
-        return lower(model.graph.clone(), algorithm, observe);
+        return lower(model.graph.clone(), algorithm);
     }
-    let mut graph = differentiated(model, observe)?;
+    let mut graph = differentiated(model)?;
     passes::optimizer::optimizer(&mut graph, &model.train);
-    observe("optimizer", &|| graph.to_string());
-    lower(graph, algorithm, observe)
+    lower(graph, algorithm)
 }
 
 /// Loss, logits and gradients.
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
-    lower(differentiated(model, &mut |_, _| ())?, algorithm, &mut |_, _| ())
+    lower(differentiated(model)?, algorithm)
 }
 
 /// Fills the state from a file of weights.

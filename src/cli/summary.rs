@@ -53,7 +53,7 @@ fn to_json(layers: &[Layer]) -> serde_json::Value {
 }
 
 /// One row a layer, below a heading.
-pub fn table(layers: &[Layer]) -> String {
+fn table(layers: &[Layer]) -> String {
     let width = layers.iter().map(|layer| layer.path.len()).max().unwrap_or(0).max(5);
     let row = |path: &str, op: &str, shape: &str, numbers: [&str; 3]| {
         let [parameters, multiply_adds, bytes] = numbers;

@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = model.train.clone();
     let compile = |mode, images| -> Result<_, Failure> {
         let model = file.elaborate_with(mode, Some(images), &settings)?;
-        Ok((images, model::program(&model, mode, &mut |_, _| ())?))
+        Ok((images, model::program(&model, mode)?))
     };
     let all = |mode, samples| -> Result<Vec<_>, Failure> {
         batch_sizes(samples, config.batch).into_iter().map(|images| compile(mode, images)).collect()

@@ -11,6 +11,7 @@ pub mod optimizer;
 pub mod simplify;
 
 use crate::graph::{Graph, verify};
+use std::ops::ControlFlow;
 
 /// One transformation of a graph that keeps its meaning.
 pub struct Pass {
@@ -40,17 +41,21 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "fuse", doc: "nodes are grouped into kernels", run: fuse::fuse },
 ];
 
-/// Runs the pipeline; `observe` is told of the graph after each pass.
+/// Is told of every stage: its name, and a way to print it. May stop there, with a text.
+pub type Visitor<'v> = dyn FnMut(&str, &dyn Fn() -> String) -> ControlFlow<String> + 'v;
+
+/// Runs the pipeline; `visit` is told of the graph after each pass.
 ///
 /// # Panics
 /// Names the pass after which the graph does not verify, and prints the graph.
-pub fn run(graph: &mut Graph, observe: &mut dyn FnMut(&str, &dyn Fn() -> String)) {
+pub fn run(graph: &mut Graph, visit: &mut Visitor) -> ControlFlow<String> {
     check(graph, "the graph before all passes");
     for pass in PIPELINE {
         (pass.run)(graph);
         check(graph, pass.name);
-        observe(pass.name, &|| graph.to_string());
+        visit(pass.name, &|| graph.to_string())?;
     }
+    ControlFlow::Continue(())
 }
 
 fn check(graph: &Graph, name: &str) {
