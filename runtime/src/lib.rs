@@ -19,4 +19,5 @@ pub mod state;
 pub mod tensors;
 pub mod train;
 pub mod weights;
+pub mod whitening;
 pub mod workers;

@@ -199,7 +199,7 @@ pub fn stage(arguments: &Arguments, mode: Mode, batch: Option<usize>, name: &str
         if name == "grad" {
             return Ok(Some(graph.to_string()));
         }
-        passes::optimizer::optimizer(&mut graph, &train.optimizer);
+        passes::optimizer::optimizer(&mut graph, &train);
         if name == "optimizer" {
             return Ok(Some(graph.to_string()));
         }

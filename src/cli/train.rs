@@ -10,7 +10,7 @@ use rnet_runtime::metrics::{MetricsLog, Record, Split};
 use rnet_runtime::state::State;
 use rnet_runtime::train::{Batched, Computations, Flow, Progress, TrainError, Trainer, Watcher, batch_sizes};
 use rnet_runtime::workers::Workers;
-use rnet_runtime::{tensors, weights};
+use rnet_runtime::{tensors, weights, whitening};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -102,7 +102,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let steps = all(model::Mode::Train, data.dataset.train.len())?;
     let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
     data::check(&steps[0].1, &data)?;
-    let state = State::new(&steps[0].1.states, config.seed);
+    let mut state = State::new(&steps[0].1.states, config.seed);
+    whitening::start(&mut state, &data.dataset, &data.pipelines[1]);
     let computations = Computations {
         step: Batched::new(steps).map_err(Failure::new)?,
         evaluation: Batched::new(evaluations).map_err(Failure::new)?,

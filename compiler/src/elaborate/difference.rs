@@ -91,7 +91,8 @@ fn describe(graph: &Graph, id: NodeId, properties: &mut BTreeMap<String, String>
     let node = &graph[id];
     let op = node.op.name();
     // Biases and running statistics are spread by nodes that say nothing of their own.
-    if matches!(op, "broadcast" | "scale" | "add" | "batch_mean" | "batch_var") {
+    let is_layer = properties.get("op").is_some_and(|layer| layer == op);
+    if !is_layer && matches!(op, "broadcast" | "scale" | "add" | "batch_mean" | "batch_var") {
         return;
     }
     let name = match node.attributes.get("name") {

@@ -85,6 +85,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     layer("max_pool", WINDOW, layers::max_pool),
     layer("avg_pool", WINDOW, layers::avg_pool),
     without_arguments!("global_avg_pool"),
+    layer("scale", &[Parameter::new("by", Kind::Float, Default::Needed)], layers::scale),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
     layer("pad_channels", &[Parameter::new("c", Kind::Int, Default::Needed)], layers::pad_channels),
