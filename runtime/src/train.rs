@@ -2,7 +2,7 @@
 
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
-use crate::data::{Batch, Dataset, Loader, Order, Pipeline};
+use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
 use crate::executable::{Executable, ExecutableError};
 use crate::metrics::{Meter, Record, Split};
 use crate::program::Program;
@@ -46,7 +46,10 @@ impl Batched {
     fn run(&mut self, batch: &Batch, scalars: &Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
         let executable = self.of(batch.labels.len());
         executable.input_f32("image").copy_from_slice(&batch.images);
-        executable.input_i32("label").copy_from_slice(&batch.labels);
+        match &batch.targets {
+            Some(targets) => executable.input_f32("label").copy_from_slice(targets),
+            None => executable.input_i32("label").copy_from_slice(&batch.labels),
+        }
         executable.set_numbers(&scalars.numbers);
         if executable.has_input("seed") {
             executable.input_i32("seed")[0] = scalars.seed;
@@ -54,6 +57,34 @@ impl Batched {
         executable.run(workers, state);
         (executable.output("loss")[0], executable.output("correct")[0])
     }
+
+    /// The mean loss of a batch of test images and the number of hits. Where the pipeline has several views, the loss is their
+    /// weighted mean, and a hit is the greatest of the weighted means of the logits.
+    fn evaluate(&mut self, batch: &Batch, pipeline: &Pipeline, workers: &Workers, state: &mut State) -> (f32, f32) {
+        let views = pipeline.views();
+        if let [_] = views[..] {
+            return self.run(batch, &Scalars::default(), workers, state);
+        }
+        let mut seen = batch.clone();
+        let (mut mean_loss, mut mean_logits) = (0.0, Vec::new());
+        for view in views {
+            view.write(&batch.images, pipeline.dims(), &mut seen.images);
+            let (loss, _) = self.run(&seen, &Scalars::default(), workers, state);
+            mean_loss += view.weight * loss;
+            let logits = self.of(batch.labels.len()).output_logical("logits");
+            mean_logits.resize(logits.len(), 0.0);
+            mean_logits.iter_mut().zip(logits).for_each(|(mean, logit)| *mean += view.weight * logit);
+        }
+        let rows = mean_logits.chunks_exact(mean_logits.len() / batch.labels.len());
+        let hits = rows.zip(&batch.labels).filter(|(row, label)| greatest(row) == Some(**label as usize)).count();
+        (mean_loss, hits as f32)
+    }
+}
+
+/// The place of the greatest number, of equal ones the first; none where one is not a number.
+fn greatest(row: &[f32]) -> Option<usize> {
+    let greatest = row.iter().copied().reduce(|x, y| if x >= y || x.is_nan() { x } else { y })?;
+    row.iter().position(|&x| x == greatest).filter(|_| !row.iter().any(|x| x.is_nan()))
 }
 
 /// What a step gets beside its batch.
@@ -80,6 +111,15 @@ pub enum TrainError {
         /// Its learning rate.
         lr: f64,
     },
+    /// An image cannot be read.
+    #[error("{0}")]
+    Data(String),
+}
+
+impl From<DataError> for TrainError {
+    fn from(error: DataError) -> TrainError {
+        TrainError::Data(error.to_string())
+    }
 }
 
 /// Is told what happens, and decides whether to go on.
@@ -193,6 +233,7 @@ impl Trainer {
         // Time that tests and checkpoints take does not count as training.
         let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
         for batch in loader {
+            let batch = batch.map_err(TrainError::from)?;
             let step = self.position.step;
             let lr = self.config.optimizer.lr * self.config.schedule.factor(step, steps);
             let numbers = self.config.scalars(step, steps);
@@ -217,7 +258,7 @@ impl Trainer {
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
             if ends_epoch {
-                let (meter, images_per_s) = self.test();
+                let (meter, images_per_s) = self.test().map_err(TrainError::from)?;
                 if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
                     self.position.best = Some((meter.top1(), done));
                 }
@@ -232,7 +273,10 @@ impl Trainer {
     }
 
     /// Loss and hits over all test images, and images a second, with the average of the weights where one is kept.
-    pub fn test(&mut self) -> (Meter, f64) {
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    pub fn test(&mut self) -> Result<(Meter, f64), DataError> {
         let mut averaged = self.state.averaged();
         let state = averaged.as_mut().unwrap_or(&mut self.state);
         test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, state)
@@ -245,6 +289,9 @@ fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.
+///
+/// # Errors
+/// When an image cannot be read.
 pub fn test(
     dataset: &Arc<Dataset>,
     pipeline: &Pipeline,
@@ -252,20 +299,29 @@ pub fn test(
     evaluation: &mut Batched,
     workers: &Workers,
     state: &mut State,
-) -> (Meter, f64) {
+) -> Result<(Meter, f64), DataError> {
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
-        let (loss, correct) = evaluation.run(&batch, &Scalars::default(), workers, state);
+        let batch = batch?;
+        let (loss, correct) = evaluation.evaluate(&batch, pipeline, workers, state);
         meter.add(loss, correct, batch.labels.len());
     }
-    (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))
+    Ok((meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_equal_logits_the_first_counts_and_none_beside_a_nan() {
+        assert_eq!(greatest(&[1.0, 3.0, 3.0]), Some(1));
+        assert_eq!(greatest(&[f32::NEG_INFINITY, -1.0]), Some(1));
+        assert_eq!(greatest(&[f32::NAN, 1.0]), None);
+        assert_eq!(greatest(&[1.0, f32::NAN]), None);
+    }
 
     #[test]
     fn batches_come_in_at_most_two_sizes_and_hold_everything() {

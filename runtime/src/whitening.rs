@@ -3,7 +3,7 @@
 //! With the eigenvectors v and eigenvalues l of the covariance of all patches, the filters are `v / sqrt(l + eps)`, greatest l first,
 //! and then their negatives, so that activations keep both sides.
 
-use crate::data::{Dataset, Loader, Order, Pipeline};
+use crate::data::{DataError, Dataset, Loader, Order, Pipeline};
 use crate::program::{Init, StateKind};
 use crate::state::State;
 use std::sync::Arc;
@@ -13,7 +13,10 @@ const IMAGES: usize = 5000;
 
 /// Fills the filters that start so from the first training images of an epoch, as `pipeline` prepares them; it should be that of tests,
 /// which draws nothing at random.
-pub fn start(state: &mut State, dataset: &Arc<Dataset>, pipeline: &Pipeline) {
+///
+/// # Errors
+/// When an image cannot be read.
+pub fn start(state: &mut State, dataset: &Arc<Dataset>, pipeline: &Pipeline) -> Result<(), DataError> {
     let wanted: Vec<(String, [usize; 4], f32)> = state
         .specs()
         .iter()
@@ -23,17 +26,17 @@ pub fn start(state: &mut State, dataset: &Arc<Dataset>, pipeline: &Pipeline) {
         })
         .collect();
     if wanted.is_empty() {
-        return;
+        return Ok(());
     }
     let images = IMAGES.min(dataset.train.len());
-    let Some(batch) = Loader::start(dataset, pipeline, Order::Train { seed: 0 }, images, 0..1, 1).next() else {
-        return;
-    };
+    let mut loader = Loader::start(dataset, pipeline, Order::Train { seed: 0 }, images, 0..1, 1);
+    let batch = loader.next().expect("a loader delivers the batch that it was asked for")?;
     for (name, dims, eps) in wanted {
         let filters = filters(&batch.images, pipeline.dims(), dims, f64::from(eps));
         assert!(state.set(StateKind::Parameter, &name, &filters), "whitening: `{name}` is a parameter");
     }
     state.copy_again();
+    Ok(())
 }
 
 /// Filters [O, I, Kh, Kw] for images [N, height, width, I]; of extents channels, height, width.

@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
     data::check(&steps[0].1, &data)?;
     let mut state = State::new(&steps[0].1.states, config.seed);
-    whitening::start(&mut state, &data.dataset, &data.pipelines[1]);
+    whitening::start(&mut state, &data.dataset, &data.pipelines[1]).map_err(Failure::new)?;
     let computations = Computations {
         step: Batched::new(steps).map_err(Failure::new)?,
         evaluation: Batched::new(evaluations).map_err(Failure::new)?,
@@ -155,7 +155,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(record) => format!("test loss {:.4}, accuracy {:.2}%", record.loss, 100.0 * record.top1),
         // A run that is resumed at its end has nothing left to do but this.
         None => {
-            let (meter, _) = trainer.test();
+            let (meter, _) = trainer.test().map_err(Failure::new)?;
             format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
         }
     };

@@ -16,26 +16,6 @@ pub(super) const fn new(name: &'static str, parameters: &'static [Parameter]) ->
     Constructor { name, parameters }
 }
 
-/// `source = ..`
-pub(super) static SOURCES: &[Constructor] = &[
-    new("digits", &[]),
-    new("cifar10", &[Parameter::new("path", Kind::Text, Default::Text("data/cifar-10-batches-bin"))]),
-    new("mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/mnist"))]),
-    new("fashion_mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/fashion-mnist"))]),
-];
-
-/// The steps of `train = ..` and `test = ..` in a data section.
-pub(super) static TRANSFORMS: &[Constructor] = &[
-    new("pad", &[Parameter::new("by", Kind::Int, Default::Needed)]),
-    new("random_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
-    new("center_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
-    new("random_flip", &[]),
-    new(
-        "normalize",
-        &[Parameter::new("mean", Kind::List, Default::Nothing), Parameter::new("std", Kind::List, Default::Nothing)],
-    ),
-];
-
 /// `@init(..)`
 static INITS: &[Constructor] = &[
     new("he_normal", &[]),

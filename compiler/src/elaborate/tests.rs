@@ -5,6 +5,7 @@ use crate::graph::{Attribute, verify};
 use rnet_runtime::config::{Length, Part, Schedule, Source, Transform};
 use rnet_runtime::optimizer::{Average, Clip, Group, Optimizer, Rule};
 
+mod data;
 mod difference;
 mod language;
 mod zoo;
@@ -266,7 +267,10 @@ fn sections_become_plain_values() {
     assert_eq!(train.optimizer, sgd(0.2, 0.9, true, 0.0));
     assert_eq!(train.schedule, Schedule::Step { at: vec![200, 300], by: 0.5, warmup: 10 });
     assert_eq!(data.source, Source::Mnist("there".to_string()));
-    assert_eq!(data.train[..3], [Transform::Pad(4), Transform::RandomCrop(28), Transform::RandomFlip]);
+    assert_eq!(
+        data.train[..3],
+        [Transform::Pad(4), Transform::RandomCrop(28), Transform::RandomFlip { alternating: false }]
+    );
     assert_eq!(data.train[3], Transform::Normalize { mean: vec![0.5], std: vec![0.25] });
     assert_eq!(data.test.len(), 2);
 

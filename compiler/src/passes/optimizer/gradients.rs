@@ -52,14 +52,16 @@ pub(super) fn clip(graph: &mut Graph, trained: &mut [Trained], clip: Clip) {
             }
         }
         Clip::Norm(bound) => {
-            let mut total: Option<NodeId> = None;
-            for Trained { parameter, gradient } in trained.iter() {
-                let mut emit = Emitter::new(graph, *parameter);
-                let squares = sum_of_squares(&mut emit, *gradient);
-                total = Some(total.map_or(squares, |total| emit.add(total, squares)));
-            }
-            let (Some(total), Some(first)) = (total, trained.first()) else { return };
+            // All sums come before the first addition, so that one kernel adds them up.
+            let sums: Vec<NodeId> = trained
+                .iter()
+                .map(|Trained { parameter, gradient }| {
+                    sum_of_squares(&mut Emitter::new(graph, *parameter), *gradient)
+                })
+                .collect();
+            let Some(first) = trained.first() else { return };
             let mut emit = Emitter::new(graph, first.parameter);
+            let total = sums.into_iter().reduce(|total, sum| emit.add(total, sum)).expect("there is a gradient");
             let norm = emit.sqrt(total);
             let norm = emit.offset(norm, NORM_EPS);
             let bound = emit.constant(bound, &[]);
