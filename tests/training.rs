@@ -98,7 +98,8 @@ train {
 fn nets() -> [String; 3] {
     let sgd = "optimizer = sgd(lr = 0.05, momentum = 0.9, weight_decay = 1e-4, nesterov = true)";
     assert!(NET.contains(sgd), "the network is trained by SGD");
-    let adam = "optimizer = adamw(lr = 0.01)  clip = norm(1)  groups = [group(\"*conv*\", optimizer = muon(lr = 0.02))]";
+    let adam =
+        "optimizer = adamw(lr = 0.01)  clip = norm(1)  groups = [group(\"*conv*\", optimizer = muon(lr = 0.02))]";
     let net = |rest: &str| NET.replace(sgd, &format!("{adam}  {rest}"));
     [NET.to_string(), net("accumulate = 3  average = ema(decay = 0.9)"), net("average = lookahead(every = 4)")]
 }

@@ -55,9 +55,7 @@ pub(super) fn clip(graph: &mut Graph, trained: &mut [Trained], clip: Clip) {
             // All sums come before the first addition, so that one kernel adds them up.
             let sums: Vec<NodeId> = trained
                 .iter()
-                .map(|Trained { parameter, gradient }| {
-                    sum_of_squares(&mut Emitter::new(graph, *parameter), *gradient)
-                })
+                .map(|Trained { parameter, gradient }| sum_of_squares(&mut Emitter::new(graph, *parameter), *gradient))
                 .collect();
             let Some(first) = trained.first() else { return };
             let mut emit = Emitter::new(graph, first.parameter);
