@@ -135,6 +135,81 @@ fn every_op_agrees_with_its_reference() {
     assert!(tried > 50, "only {tried} samples");
 }
 
+/// Each op with an elementwise node in front of each operand and one behind the result, and the rule of its gradient: what
+/// fusion makes of them.
+#[test]
+fn every_op_and_its_gradient_agree_when_fused() {
+    let find = |name: &str| ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+    let scaled = |graph: &mut Graph, x: NodeId| {
+        let by = Attributes::new().with("by", Attribute::Float(1.25));
+        graph.add(find("scale"), &[x], by, Place::default())
+    };
+    let (mut tried, mut failures) = (0, Vec::new());
+    for &op in OPS.iter().filter(|op| !matches!(op.lowering(), Lowering::Leaf)) {
+        for seed in 0..1 {
+            for (types, attributes) in op.samples(seed) {
+                let (mut graph, mut inputs) = one_op(op, &types, &attributes, seed as u32 * 17 + 5);
+                let y = graph.result("y").expect("the graph has a result");
+                let operands = graph[y].operands.clone();
+                let is_real = |graph: &Graph, x: NodeId| graph[x].ty.element == ElementType::F32;
+                let operands: Vec<NodeId> =
+                    operands.into_iter().map(|x| if is_real(&graph, x) { scaled(&mut graph, x) } else { x }).collect();
+                let y = graph.add(op, &operands, attributes.clone(), Place::default());
+                let behind = scaled(&mut graph, y);
+                let ty = graph[y].ty.clone();
+                let dy = input(&mut graph, "x9", &ty);
+                inputs.insert("x9".to_string(), fill(&ty, seed as u32 + 71));
+                let dy = scaled(&mut graph, dy);
+                graph.outputs.clear();
+                graph.output(OutputKind::Result, "behind", behind);
+                for (at, part) in op.grad(&mut graph, y, dy).unwrap_or_default().into_iter().enumerate() {
+                    let Some(part) = part else { continue };
+                    let part = scaled(&mut graph, part);
+                    graph.output(OutputKind::Result, &format!("d{at}"), part);
+                }
+                for (name, difference) in compare(&graph, &inputs) {
+                    // These subtract numbers that may be nearly equal.
+                    let tolerance =
+                        if matches!(op.name(), "batch_var" | "sgd" | "tanh" | "sigmoid") { 1e-3 } else { 5e-5 };
+                    // `max` would drop a NaN.
+                    if difference.is_nan() || difference >= tolerance {
+                        failures
+                            .push(format!("{} {attributes} of {types:?}: {name} differs by {difference:e}", op.name()));
+                    }
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(tried > 100, "only {tried} samples");
+}
+
+/// Dropout behind kernels that go over their result in steps, by classes of columns: it drops the elements that it drops alone.
+#[test]
+fn dropout_is_the_same_behind_every_kernel() {
+    let find = |name: &str| ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+    let seed = TensorType { element: ElementType::I32, dims: Vec::new() };
+    let mut tried = 0;
+    for name in ["max_pool", "avg_pool", "max_pool_grad", "avg_pool_grad", "conv2d", "conv2d_input_grad", "resample"] {
+        for (types, attributes) in (0..3).flat_map(|seed| find(name).samples(seed)) {
+            let (mut graph, mut inputs) = one_op(find(name), &types, &attributes, 3);
+            let y = graph.result("y").expect("the graph has a result");
+            let seed = input(&mut graph, "i9", &seed);
+            inputs.insert("i9".to_string(), Tensor::full(&[], 12_345.0));
+            let dropped = Attributes::new().with("rate", Attribute::Float(0.5)).with("stream", Attribute::Int(2));
+            let y = graph.add(find("dropout"), &[y, seed], dropped, Place::default());
+            graph.outputs.clear();
+            graph.output(OutputKind::Result, "y", y);
+            for (_, difference) in compare(&graph, &inputs) {
+                assert!(difference < 2e-5, "dropout of {name} {attributes} of {types:?} differs by {difference:e}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "only {tried} samples");
+}
+
 #[test]
 fn a_wrong_reference_is_noticed() {
     let relu = ops::find("relu").expect("relu is an op");

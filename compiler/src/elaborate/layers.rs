@@ -24,7 +24,12 @@ fn whole(this: &mut Elaborator, name: &str, value: i64, least: i64, span: crate:
 }
 
 /// Height and width; `same` gives `None`.
-fn pair<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<Option<[usize; 2]>> {
+pub(super) fn pair<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    name: &str,
+    least: i64,
+) -> Outcome<Option<[usize; 2]>> {
     let (value, span) = bound.get(name);
     match value {
         Value::Int(value) => {
@@ -43,7 +48,7 @@ fn pair<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64
 }
 
 /// Padding that `same` keeps: for odd kernels.
-fn padding<'a>(
+pub(super) fn padding<'a>(
     this: &mut Elaborator<'a>,
     bound: &Bound<'a>,
     kernel: [usize; 2],
@@ -291,43 +296,6 @@ pub(super) fn plain(
     let result = this.add(op, &[x], attributes, &path)?;
     this.layer(&path, op, result, Cost::default());
     Ok(result)
-}
-
-fn pool<'a>(
-    this: &mut Elaborator<'a>,
-    op: &str,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([1, 1]);
-    let stride = pair(this, bound, "stride", 1)?.unwrap_or(kernel);
-    let pad = padding(this, bound, kernel, [1, 1])?;
-    let attributes = Attributes::new()
-        .with("kernel", Attribute::extents(&kernel))
-        .with("stride", Attribute::extents(&stride))
-        .with("pad", Attribute::extents(&pad));
-    plain(this, op, x, attributes, label.as_ref())
-}
-
-/// `max_pool(kernel, stride = kernel, pad = 0)`
-pub(super) fn max_pool<'a>(
-    this: &mut Elaborator<'a>,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    pool(this, "max_pool", bound, x, label)
-}
-
-/// `avg_pool(kernel, stride = kernel, pad = 0)`
-pub(super) fn avg_pool<'a>(
-    this: &mut Elaborator<'a>,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    pool(this, "avg_pool", bound, x, label)
 }
 
 /// `dropout(rate = 0.5)`: nothing in evaluation.

@@ -19,6 +19,7 @@ mod load;
 mod loss;
 mod nodes;
 mod parameters;
+mod pools;
 mod primitive;
 mod resolve;
 mod sections;

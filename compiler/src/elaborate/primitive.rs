@@ -5,9 +5,10 @@ use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers;
 use super::parameters::Cost;
+use super::pools;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Attributes, NodeId, TensorType};
+use crate::graph::{Attribute, Attributes, NodeId, TensorType};
 
 type Apply = for<'a> fn(&mut Elaborator<'a>, &Bound<'a>, NodeId, Option<Label>) -> Outcome<NodeId>;
 
@@ -38,6 +39,8 @@ const WINDOW: &[Parameter] = &[
     Parameter::new("kernel", Kind::Pair, Default::Needed),
     Parameter::new("stride", Kind::Pair, Default::Nothing),
     Parameter::new("pad", Kind::Padding, Default::Int(0)),
+    Parameter::new("dilation", Kind::Pair, Default::Int(1)),
+    Parameter::new("ceil", Kind::Bool, Default::Bool(false)),
 ];
 
 /// All of them, in the order of docs/language.md.
@@ -82,9 +85,18 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         layers::dense,
     ),
     without_arguments!("flatten"),
-    layer("max_pool", WINDOW, layers::max_pool),
-    layer("avg_pool", WINDOW, layers::avg_pool),
+    layer("max_pool", WINDOW, |this, bound, x, label| pools::pool(this, "max_pool", bound, x, label)),
+    layer("avg_pool", WINDOW, |this, bound, x, label| pools::pool(this, "avg_pool", bound, x, label)),
     without_arguments!("global_avg_pool"),
+    layer("adaptive_avg_pool", &[Parameter::new("out", Kind::Pair, Default::Needed)], pools::adaptive_avg_pool),
+    layer(
+        "upsample",
+        &[
+            Parameter::new("factor", Kind::Pair, Default::Int(2)),
+            Parameter::new("mode", Kind::Text, Default::Text("nearest")),
+        ],
+        pools::upsample,
+    ),
     layer("scale", &[Parameter::new("by", Kind::Float, Default::Needed)], layers::scale),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
@@ -100,6 +112,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         residual,
     ),
+    layer("scale_channels", &[Parameter::new("branch", Kind::Branch, Default::Needed)], scale_channels),
     layer("auto", &[Parameter::new("otherwise", Kind::Block, Default::Needed)], auto),
     layer(
         "repeat",
@@ -213,6 +226,46 @@ fn residual<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId, label: 
             return this.stop(wrong);
         }
         combine(this, "add", &[y, short], None)
+    })
+}
+
+/// `scale_channels(branch)`: x times branch(x), a factor for each channel of each image (Hu et al. 2017, squeeze and excitation).
+fn scale_channels<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
+    let place = this.place;
+    this.scoped(label.as_ref(), |this| {
+        let (value, span) = bound.get("branch");
+        this.at(span);
+        let factors = branch(this, value, x)?;
+        this.place = place;
+        let (image, given) = (this.builder.graph[x].ty.clone(), this.builder.graph[factors].ty.clone());
+        let wanted = image.dims.iter().take(2).copied().collect::<Vec<_>>();
+        let plane = given.dims.iter().skip(2).all(|&extent| extent == 1);
+        if image.rank() != 4 || given.rank() < 2 || given.dims[..2] != wanted[..] || !plane {
+            let wrong =
+                Diagnostic::error("E201", this.visible(span), "`scale_channels` needs a factor for each channel")
+                    .here(format!("the branch gives {given}"))
+                    .and(place, format!("the input is {image}"))
+                    .note(this.lineage(factors));
+            let [n, c] = wanted[..] else { return this.stop(wrong.hint("the input is a batch of images")) };
+            return this.stop(wrong.hint(match image.rank() {
+                4 => format!("the branch gives f32[{n},{c}] or f32[{n},{c},1,1]: begin it with `global_avg_pool`"),
+                _ => "the input is a batch of images, f32[N,C,H,W]".to_string(),
+            }));
+        }
+        let path = this.path("scale_channels", None)?;
+        let factors =
+            if given.rank() == 4 { this.add("flatten", &[factors], Attributes::new(), &path)? } else { factors };
+        let attributes =
+            Attributes::new().with("axes", Attribute::extents(&[0, 1])).with("dims", Attribute::extents(&image.dims));
+        let wide = this.add("broadcast", &[factors], attributes, &path)?;
+        let result = this.add("mul", &[x, wide], Attributes::new(), &path)?;
+        this.layer(&path, "scale_channels", result, Cost::default());
+        Ok(result)
     })
 }
 

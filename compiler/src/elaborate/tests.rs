@@ -173,6 +173,26 @@ fn blocks_come_to_the_layers_that_their_text_says() {
         ("", "conv(4, kernel = [1, 5]) -> conv(kernel = 3, dilation = 2)", "conv1:4x8x8 conv2:4x8x8"),
         ("", "conv3x3(6, groups = 3) -> depthwise(6, stride = 2)", "conv1:6x8x8 conv2:6x4x4"),
         ("", "max_pool(2) -> avg_pool(3, stride = 1, pad = 1)", "max_pool1:3x4x4 avg_pool1:3x4x4"),
+        ("", "max_pool(3, stride = 2) -> max_pool(2, ceil = true)", "max_pool1:3x3x3 max_pool2:3x2x2"),
+        ("", "max_pool([1, 3], stride = 1, pad = [0, 2], dilation = [1, 2])", "max_pool1:3x8x8"),
+        ("", "max_pool(3, stride = 1, pad = same, dilation = 3)", "max_pool1:3x8x8"),
+        (
+            "",
+            "avg_pool(5, stride = 4, ceil = true) -> upsample -> upsample([1, 3], mode = \"bilinear\")",
+            "avg_pool1:3x2x2 upsample1:3x4x4 upsample2:3x4x12",
+        ),
+        ("", "adaptive_avg_pool([3, 5]) -> adaptive_avg_pool(1)", "adaptive_avg_pool1:3x3x5 adaptive_avg_pool2:3x1x1"),
+        // Factors for the channels, as a matrix and as pictures of one element.
+        (
+            "block se(c) = scale_channels(global_avg_pool -> dense(c) -> relu -> dense(3) -> sigmoid)",
+            "se: se(2)",
+            "se.global_avg_pool1:3 se.dense1:2 se.relu1:2 se.dense2:3 se.sigmoid1:3 se.scale_channels1:3x8x8",
+        ),
+        (
+            "",
+            "scale_channels(adaptive_avg_pool(1) -> fc1: conv1x1(bias = true) -> hardsigmoid)",
+            "adaptive_avg_pool1:3x1x1 fc1:3x1x1 hardsigmoid1:3x1x1 scale_channels1:3x8x8",
+        ),
         ("", "conv_bn_relu(4, kernel = 5)", "conv1:4x8x8 bn1:4x8x8 relu1:4x8x8"),
         // Activations, with arguments and without.
         (

@@ -161,8 +161,10 @@ pub struct Map {
     pub loads: Vec<Load>,
     /// Steps in order.
     pub steps: Vec<Expression>,
-    /// First value of the counter of `Expression::Uniform`, at pixel 0, channel 0; grows by `channels` a pixel, by 1 a channel.
+    /// First value of the counter of `Expression::Uniform`, at pixel 0, channel 0; grows by 1 a channel.
     pub counter: Affine,
+    /// What a pixel adds to the counter.
+    pub counter_pixel: i64,
     /// What is stored and folded.
     pub effects: Vec<Effect>,
 }

@@ -113,7 +113,7 @@ impl Map {
             E::Select(a, b, c) => write!(f, "v{} != 0 ? v{} : v{}", a.0, b.0, c.0),
             E::Channel => write!(f, "c"),
             E::Uniform { seed, stream } => {
-                write!(f, "uniform(v{}, {stream}, {} + {}*p + c)", seed.0, self.counter, self.channels)
+                write!(f, "uniform(v{}, {stream}, {} + {}*p + c)", seed.0, self.counter, self.counter_pixel)
             }
         }
     }

@@ -258,6 +258,7 @@ pub struct MapBuilder<'b, 'g> {
     loads: Vec<Load>,
     effects: Vec<Effect>,
     counter: Affine,
+    counter_pixel: i64,
     given: HashMap<NodeId, Scalar>,
     memo: Vec<(NodeId, Sweep, Scalar)>,
 }
@@ -273,6 +274,7 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
             loads: Vec::new(),
             effects: Vec::new(),
             counter: Affine::default(),
+            counter_pixel: 0,
             given: HashMap::new(),
             memo: Vec::new(),
         }
@@ -309,9 +311,6 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
         let node = &kernel.graph[id];
         let scalar = match node.op.lowering() {
             Lowering::Elementwise(lower) if kernel.computes(id) => {
-                if self.counter == Affine::default() {
-                    self.counter = sweep.offset(&strides(&node.ty.dims, &default_layout(node.ty.rank()))).0;
-                }
                 let operands: Vec<Scalar> = node
                     .operands
                     .iter()
@@ -320,7 +319,13 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
                         _ => self.value(operand, sweep),
                     })
                     .collect();
-                lower(&mut self.expression, &operands, &node.attributes)
+                let steps = self.expression.steps.len();
+                let scalar = lower(&mut self.expression, &operands, &node.attributes);
+                if self.expression.steps[steps..].iter().any(|step| matches!(step, Expression::Uniform { .. })) {
+                    let strides = strides(&node.ty.dims, &default_layout(node.ty.rank()));
+                    (self.counter, self.counter_pixel, _) = sweep.offset(&strides);
+                }
+                scalar
             }
             Lowering::Broadcast if kernel.computes(id) => {
                 self.value(node.operands[0], &sweep.restrict(node.attributes.ints("axes")))
@@ -395,6 +400,7 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
             loads: self.loads,
             steps: self.expression.steps,
             counter: self.counter,
+            counter_pixel: self.counter_pixel,
             effects: self.effects,
         })]
     }

@@ -15,8 +15,9 @@ impl Op for AvgPool {
 
     fn doc(&self) -> &'static str {
         "The mean under a sliding window, `y = sum / (Kh Kw)`; padding counts as zeros that are averaged in (as in PyTorch).\n\n\
-         From f32[N,C,H,W] to f32[N,C,H',W'] with `H' = floor((H + 2 ph - Kh) / sh) + 1`.\n\n\
-         Attributes: `kernel`, `stride`, `pad` (two whole numbers each, for height and width)."
+         From f32[N,C,H,W] to f32[N,C,H',W'], of the extents of `max_pool`. With `ceil` the last window may stand out beyond the \
+         padding: its sum is divided by the number of taps that do not.\n\n\
+         Attributes: those of `max_pool`."
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
@@ -27,10 +28,12 @@ impl Op for AvgPool {
     }
 
     fn eval(&self, operands: &[&Tensor], attributes: &Attributes, result: &TensorType) -> Tensor {
-        let area: usize = pool::window(attributes).kernel.iter().product();
+        let x = operands[0];
         let mut y = Tensor::full(&result.dims, 0.0);
-        pool::visit(attributes, &operands[0].dims, &result.dims, |from, to| y.data[to] += operands[0].data[from]);
-        y.map(|sum| sum / area as f64)
+        pool::visit(attributes, &x.dims, &result.dims, |from, to| y.data[to] += x.data[from]);
+        let areas = pool::areas(attributes, &x.dims, &result.dims);
+        y.data.iter_mut().zip(areas.iter().cycle()).for_each(|(y, area)| *y /= area);
+        y
     }
 
     fn grad(&self, graph: &mut Graph, node: NodeId, dy: NodeId) -> Result<Vec<Option<NodeId>>, String> {

@@ -14,13 +14,14 @@ impl Op for AvgPoolGrad {
     }
 
     fn doc(&self) -> &'static str {
-        "The gradient of `avg_pool`: `dy / (Kh Kw)` is added to the `dx` of every element under its window.\n\n\
+        "The gradient of `avg_pool`: `dy / (Kh Kw)` is added to the `dx` of every element under its window; where a window stands out \
+         it is `dy` over the number of taps that do not.\n\n\
          Operand: `dy` (f32[N,C,H',W']). Its own gradient is `avg_pool`.\n\n\
          Attributes: those of `avg_pool`, and `dims` (the extents of `dx`)."
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
-        let attributes = check::attributes(self, attributes, &["dims", "kernel", "pad", "stride"])?;
+        let attributes = check::attributes(self, attributes, &["ceil", "dilation", "dims", "kernel", "pad", "stride"])?;
         let [dy] = check::operands(self, operands)?;
         let dims = attributes.extents_of_rank("dims", 4)?;
         check::shape(self, "`dy`", dy, &pool::result(self, &attributes, &dims)?)?;
@@ -28,8 +29,9 @@ impl Op for AvgPoolGrad {
     }
 
     fn eval(&self, operands: &[&Tensor], attributes: &Attributes, result: &TensorType) -> Tensor {
-        let area: usize = pool::window(attributes).kernel.iter().product();
-        let dy = operands[0].map(|dy| dy / area as f64);
+        let mut dy = operands[0].clone();
+        let areas = pool::areas(attributes, &result.dims, &dy.dims);
+        dy.data.iter_mut().zip(areas.iter().cycle()).for_each(|(dy, area)| *dy /= area);
         let mut dx = Tensor::full(&result.dims, 0.0);
         pool::visit(attributes, &result.dims, &dy.dims, |from, to| dx.data[from] += dy.data[to]);
         dx

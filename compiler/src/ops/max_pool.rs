@@ -14,9 +14,11 @@ impl Op for MaxPool {
 
     fn doc(&self) -> &'static str {
         "The greatest element under a sliding window; padding counts as minus infinity, NaN wins.\n\n\
-         From f32[N,C,H,W] to f32[N,C,H',W'] with `H' = floor((H + 2 ph - Kh) / sh) + 1`. The padding is at most half the \
-         window, so no window lies in it entirely.\n\n\
-         Attributes: `kernel`, `stride`, `pad` (two whole numbers each, for height and width)."
+         From f32[N,C,H,W] to f32[N,C,H',W'] with `H' = floor((H + 2 ph - (Kh - 1) dh - 1) / sh) + 1`; with `ceil` the quotient \
+         is rounded up, unless that window would begin in the padding behind. The padding is at most half the window's reach, so no \
+         window lies in it entirely.\n\n\
+         Attributes: `kernel`, `stride`, `pad`, `dilation` (two whole numbers each, for height and width; without `dilation` it is \
+         [1,1]), `ceil` (`true`, or absent)."
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {

@@ -4,6 +4,7 @@ use crate::graph::{Attributes, Graph, NodeId, TensorType};
 use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use std::fmt;
 
+mod adaptive_avg_pool;
 mod add;
 mod avg_pool;
 mod avg_pool_grad;
@@ -54,6 +55,8 @@ mod reduce_sum;
 mod relu;
 mod relu6;
 mod relu_grad;
+mod resample;
+mod resample_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
@@ -67,6 +70,7 @@ mod softplus;
 mod sqrt;
 mod square;
 mod statistic;
+pub mod stencil;
 mod sub;
 mod subsample;
 mod subsample_grad;
@@ -74,6 +78,7 @@ mod tanh;
 pub mod tensor;
 mod transpose;
 mod unflatten;
+mod upsample;
 pub mod window;
 
 /// Why operands or attributes do not fit an op. The elaborator adds the place, the printer of text IR the line.
@@ -192,6 +197,10 @@ pub static OPS: &[&dyn Op] = &[
     &avg_pool::AvgPool,
     &avg_pool_grad::AvgPoolGrad,
     &global_avg_pool::GlobalAvgPool,
+    &adaptive_avg_pool::AdaptiveAvgPool,
+    &upsample::Upsample,
+    &resample::Resample,
+    &resample_grad::ResampleGrad,
     &flatten::Flatten,
     &unflatten::Unflatten,
     &subsample::Subsample,

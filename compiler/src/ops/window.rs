@@ -18,14 +18,15 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a pool, from the attributes `kernel`, `stride` and `pad`.
+    /// The window of a pool, from the attributes `kernel`, `stride`, `pad` and, if it is there, `dilation`.
     pub(super) fn of_pool(op: &dyn Op, attributes: &Checked<'_>) -> Result<Self, OpError> {
         let kernel = attributes.pair("kernel", 1)?;
         let stride = attributes.pair("stride", 1)?;
         let pad = attributes.pair("pad", 0)?;
-        let window = Window { kernel, stride, pad, dilation: [1, 1] };
+        let dilation = if attributes.has("dilation") { attributes.pair("dilation", 1)? } else { [1, 1] };
+        let window = Window { kernel, stride, pad, dilation };
         // Otherwise a window could lie in the padding entirely, and a maximum over it would be empty.
-        if (0..2).any(|axis| 2 * pad[axis] > kernel[axis]) {
+        if (0..2).any(|axis| 2 * pad[axis] > window.reach(axis)) {
             return Err(OpError::new(format!(
                 "`{}` pads {pad:?} around a window of {kernel:?}: at most half the window",
                 op.name()
@@ -34,14 +35,23 @@ impl Window {
         Ok(window)
     }
 
-    /// The extents of the output over an input of these extents, `floor((in + 2 pad - reach) / stride) + 1`, where
-    /// `reach = (kernel - 1) dilation + 1`.
+    /// Input positions from the first tap to the last, both counted.
+    pub fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilation[axis] + 1
+    }
+
+    /// The extents of the output over an input of these extents: `floor((in + 2 pad - reach) / stride) + 1`.
     pub fn output(&self, op: &dyn Op, input: [usize; 2]) -> Result<[usize; 2], OpError> {
+        self.output_over(op, input, [0, 0])
+    }
+
+    /// As [`Window::output`], for windows that may stand out `over` rows and columns beyond the padding.
+    pub(super) fn output_over(&self, op: &dyn Op, input: [usize; 2], over: [usize; 2]) -> Result<[usize; 2], OpError> {
         let mut output = [0; 2];
         for axis in 0..2 {
-            let reach = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
+            let reach = self.reach(axis);
             let padded = input[axis] + 2 * self.pad[axis];
-            let Some(room) = padded.checked_sub(reach) else {
+            let Some(room) = (padded + over[axis]).checked_sub(reach) else {
                 let [height, width] = input;
                 return Err(OpError::new(format!(
                     "`{}` slides a window that reaches over {reach} {} of an input of {height}x{width}, {padded} with padding",

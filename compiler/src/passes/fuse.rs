@@ -49,6 +49,8 @@ fn takes_epilogue(op: &str) -> bool {
             | "max_pool_grad"
             | "avg_pool"
             | "avg_pool_grad"
+            | "resample"
+            | "resample_grad"
     )
 }
 
@@ -202,7 +204,7 @@ impl Fusion<'_> {
                 }
                 let fits = match class(self.graph, user) {
                     Class::Elementwise => self.graph[user].ty.dims == dims,
-                    Class::Reduction => true,
+                    Class::Reduction => self.rides(user),
                     _ => false,
                 };
                 let ready = |memo: &mut HashMap<NodeId, bool>| {
@@ -253,6 +255,15 @@ impl Fusion<'_> {
         for id in kept {
             self.store(id, kernel);
         }
+    }
+
+    /// Whether a reduction can ride behind an anchor: a map goes over many pixels, the columns of an image or the rows of a matrix,
+    /// so those are added up too.
+    fn rides(&self, reduction: NodeId) -> bool {
+        let node = &self.graph[reduction];
+        let removed = node.attributes.ints("axes");
+        let pixels: &[i64] = if self.graph[node.operands[0]].ty.rank() == 4 { &[2, 3] } else { &[0] };
+        pixels.iter().all(|axis| removed.contains(axis))
     }
 
     fn users(&self, id: NodeId) -> BTreeSet<(usize, NodeId)> {

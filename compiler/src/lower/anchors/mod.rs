@@ -8,6 +8,7 @@ mod matmul;
 mod movement;
 mod pool;
 mod pool_grad;
+mod resample;
 mod tile;
 mod weight_grad;
 mod window;
@@ -37,6 +38,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "conv2d_weight_grad" | "dense_weight_grad" => vec![weight_grad::lower(kernel, anchor)],
         "max_pool" | "avg_pool" => vec![pool::lower(kernel, anchor)],
         "max_pool_grad" | "avg_pool_grad" => vec![pool_grad::lower(kernel, anchor)],
+        "resample" | "resample_grad" => vec![resample::lower(kernel, anchor)],
         "matmul" => vec![matmul::lower(kernel, anchor)],
         "flatten" | "unflatten" | "transpose" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels"
         | "concat" => {

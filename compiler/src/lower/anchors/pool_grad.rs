@@ -4,12 +4,12 @@
 //! whose winning tap is the one by which they see it.
 
 use super::Part;
-use super::pool::{border, taps, window};
+use super::pool::{border, runs, taps, window};
 use super::tile::{self, Region};
 use super::window::{Window, floor_div, sweep};
 use crate::graph::NodeId;
 use crate::lower::expression::Expression;
-use crate::lower::loops::Affine;
+use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
 
 /// Most elements of the tile of the input.
@@ -26,7 +26,8 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let [sh, sw] = window.stride.map(|s| s as i64);
     let [ph, pw] = window.pad.map(|p| p as i64);
     let [kh, kw] = window.kernel.map(|k| k as i64);
-    let (low_row, low_column) = (floor_div(ph - (kh - 1), sh), floor_div(pw - (kw - 1), sw));
+    let [dh, dw] = window.dilation.map(|d| d as i64);
+    let (low_row, low_column) = (floor_div(ph - (kh - 1) * dh, sh), floor_div(pw - (kw - 1) * dw, sw));
 
     let (task_images, task_rows) = tasks(images, height, width * channels);
     let fits = (TILE / (width * channels)).max(1);
@@ -45,8 +46,8 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let window_len = (window_columns * channels) as i64;
     let dy_tile = nest.scratch(window_rows * window_columns * channels);
     let max_tiles = is_max.then(|| {
-        let x_rows = (window_rows - 1) * window.stride[0] + window.kernel[0];
-        let x_columns = (window_columns - 1) * window.stride[1] + window.kernel[1];
+        let x_rows = window.tile_rows(window_rows);
+        let x_columns = (window_columns - 1) * window.stride[1] + (window.kernel[1] - 1) * window.dilation[1] + 1;
         (
             nest.scratch(x_rows * x_columns * channels),
             x_rows,
@@ -71,6 +72,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                 outside: 0.0,
             };
             let mut body = tile::fill(nest, dy, &image, &windows, &dy_tile);
+            if !is_max {
+                let first = windows.row.clone();
+                body.extend(make_up(nest, anchor, &window, first, low_column, [window_rows, window_columns], &dy_tile));
+            }
             if let Some((x_tile, x_rows, x_columns, winners)) = &max_tiles {
                 let region = Region {
                     row: moved.offset(low_row).times(sh).offset(-ph),
@@ -114,10 +119,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                             sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::constant(first_column), sw);
                         let mut map = MapBuilder::new(nest, count_columns, channels);
                         let mut sum = None;
-                        for i in (0..kh).filter(|i| i.rem_euclid(sh) == class_row) {
-                            for j in (0..kw).filter(|j| j.rem_euclid(sw) == class_column) {
-                                let row = (first_row + ph - i).div_euclid(sh) - low_row;
-                                let column = (first_column + pw - j).div_euclid(sw) - low_column;
+                        for i in (0..kh).filter(|i| (i * dh).rem_euclid(sh) == class_row) {
+                            for j in (0..kw).filter(|j| (j * dw).rem_euclid(sw) == class_column) {
+                                let row = (first_row + ph - i * dh).div_euclid(sh) - low_row;
+                                let column = (first_column + pw - j * dw).div_euclid(sw) - low_column;
                                 let place = r.times(window_len).offset(row * window_len + column * channels as i64);
                                 let mut part = map.plain(further(&dy_tile, &place), channels as i64, 1);
                                 if let Some((_, _, _, winners)) = &max_tiles {
@@ -148,4 +153,50 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
         },
     ));
     (nest, body)
+}
+
+/// The share of a window that stands out beyond the padding is greater, for it counts fewer taps: makes its gradient in the tile greater.
+fn make_up(
+    nest: &mut NestBuilder,
+    anchor: NodeId,
+    window: &Window,
+    first_row: Affine,
+    first_column: i64,
+    [window_rows, window_columns]: [usize; 2],
+    tile: &Address,
+) -> Vec<Statement> {
+    let channels = window.input;
+    let row_len = (window_columns * channels) as i64;
+    let scaled = |nest: &mut NestBuilder, at: Address, pixels: usize, stride: i64, by: f64| {
+        let mut map = MapBuilder::new(nest, pixels, channels);
+        let value = map.plain(at.clone(), stride, 1);
+        let by = map.expression.constant(by);
+        let value = map.expression.push(Expression::Mul(value, by));
+        map.store(value, at, stride, 1);
+        map.finish()
+    };
+    let mut body = Vec::new();
+    if let [_, (column, _, taps)] | [(column, _, taps)] =
+        runs(&nest.kernel, anchor, 1, window.width, window.columns)[..]
+        && taps < window.kernel[1]
+    {
+        let at = further(tile, &Affine::constant((column as i64 - first_column) * channels as i64));
+        body.extend(scaled(nest, at, window_rows, row_len, window.kernel[1] as f64 / taps as f64));
+    }
+    if let [_, (row, _, taps)] | [(row, _, taps)] = runs(&nest.kernel, anchor, 0, window.height, window.rows)[..]
+        && taps < window.kernel[0]
+    {
+        let by = window.kernel[0] as f64 / taps as f64;
+        body.extend(nest.each(window_rows, |nest, r| {
+            let at = further(tile, &r.times(row_len));
+            vec![Statement::If {
+                value: first_row.plus(&r),
+                low: row as i64,
+                high: row as i64 + 1,
+                then: scaled(nest, at, window_columns, channels as i64, by),
+                otherwise: Vec::new(),
+            }]
+        }));
+    }
+    body
 }

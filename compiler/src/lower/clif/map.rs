@@ -98,7 +98,7 @@ impl Code {
         }
         let random = map.steps.iter().any(|step| matches!(step, Expression::Uniform { .. }));
         if random {
-            pixel_strides.push(map.channels as i64);
+            pixel_strides.push(map.counter_pixel);
         }
         let counter = random.then(|| emitter.affine(&map.counter));
         for strides in [&mut channel_strides, &mut pixel_strides] {
@@ -389,13 +389,13 @@ impl Code {
             E::Uniform { seed, stream } => {
                 let seed = values[seed.0 as usize].expect("operands come before their uses");
                 let seed = emitter.bits(seed);
-                let width = self.plan.map.channels;
-                let constant = place.first_channel + unit.channel + (place.first_pixel + unit.pixel) * width;
-                let constant = emitter.integer(constant as i64);
+                let by = self.plan.map.counter_pixel;
+                let channel = (place.first_channel + unit.channel) as i64;
+                let constant = emitter.integer(channel + (place.first_pixel + unit.pixel) as i64 * by);
                 let counter = self.counter.expect("maps with random numbers have a counter");
                 let counter = emitter.builder.ins().iadd(counter, constant);
                 let counter = self.moved(emitter, counter, &self.channel_strides, 1, &place.channels);
-                let counter = self.moved(emitter, counter, &self.pixel_strides, width as i64, &place.pixels);
+                let counter = self.moved(emitter, counter, &self.pixel_strides, by, &place.pixels);
                 emitter.uniform(seed, stream, counter)
             }
         }

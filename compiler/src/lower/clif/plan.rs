@@ -37,7 +37,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(map: &Map) -> Plan {
         let mut map = map.clone();
-        if map.channels == 1 {
+        if map.channels == 1 && counts_on(&map) {
             pixels_become_channels(&mut map);
         }
         if is_linear(&map) {
@@ -170,6 +170,12 @@ fn pixels_become_channels(map: &mut Map) {
     forget_pixels(map);
 }
 
+/// Whether the counter of random numbers, if there are any, runs on from the last channel of a pixel to the next pixel.
+fn counts_on(map: &Map) -> bool {
+    let random = map.steps.iter().any(|step| matches!(step, Expression::Uniform { .. }));
+    !random || map.counter_pixel == map.channels as i64
+}
+
 /// Whether the elements lie in memory as if pixels and channels were one long row.
 fn is_linear(map: &Map) -> bool {
     let flat = |pixel_stride: i64, channel_stride: i64| pixel_stride == channel_stride * map.channels as i64;
@@ -179,7 +185,7 @@ fn is_linear(map: &Map) -> bool {
         Effect::FoldPixels { .. } => false,
         Effect::FoldAll { .. } => true,
     });
-    map.pixels == 1 || (loads && effects && !map.steps.contains(&Expression::Channel))
+    map.pixels == 1 || (loads && effects && counts_on(map) && !map.steps.contains(&Expression::Channel))
 }
 
 /// Whether more accesses are contiguous when pixels and channels change places, which only a map without regard to channels

@@ -173,7 +173,7 @@ impl<'a> Interpreter<'a> {
                 E::Select(a, b, c) => if v(a) != 0.0 { v(b) } else { v(c) },
                 E::Channel => channel as f64,
                 E::Uniform { seed, stream } => {
-                    let counter = self.affine(&map.counter) + pixel * map.channels as i64 + channel;
+                    let counter = self.affine(&map.counter) + pixel * map.counter_pixel + channel;
                     f64::from(uniform(bits[seed.0 as usize], stream, counter as u32))
                 }
             };

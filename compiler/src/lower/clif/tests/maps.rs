@@ -76,7 +76,7 @@ fn random_map(random: &mut Random) -> (Map, Vec<usize>) {
             }
         }
     }
-    (Map { pixels, channels, loads, steps, counter: Affine::default(), effects }, lens)
+    (Map { pixels, channels, loads, steps, counter: Affine::default(), counter_pixel: 0, effects }, lens)
 }
 
 fn check(nest: &Nest, buffers: &[Vec<f32>]) -> Result<(), String> {
@@ -108,7 +108,7 @@ fn the_check_notices_a_wrong_nest() {
     let load = Load { address: at(0, 0), pixel_stride: 8, channel_stride: 1, integer: false, partials: (1, 0) };
     let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: 8, channel_stride: 1 };
     let steps = vec![E::Load(0), E::Neg(Scalar(0))];
-    let map = Map { pixels: 2, channels: 8, loads: vec![load], steps, counter: Affine::default(), effects: vec![store] };
+    let map = Map { pixels: 2, channels: 8, loads: vec![load], steps, counter: Affine::default(), counter_pixel: 0, effects: vec![store] };
     let buffers = vec![vec![1.0; 16], vec![0.0; 16]];
     let mut other = map.clone();
     other.steps[1] = E::Abs(Scalar(0));
@@ -126,6 +126,7 @@ fn apply(step: E, numbers: &[f32]) -> Vec<f32> {
         loads: vec![load],
         steps: vec![E::Load(0), step],
         counter: Affine::default(),
+        counter_pixel: 0,
         effects: vec![store],
     };
     run_compiled(&nest(map, 2), &[numbers.to_vec(), vec![0.0; numbers.len()]], 1).swap_remove(1)
@@ -197,6 +198,7 @@ fn extremes_keep_nan() {
             loads: vec![load(0), load(1)],
             steps: vec![E::Load(0), E::Load(1), E::Constant(0.0), step],
             counter: Affine::default(),
+        counter_pixel: 0,
             effects: vec![Effect::Store { value: Scalar(3), address: at(2, 0), pixel_stride: 0, channel_stride: 1 }],
         };
         let result = run_compiled(&nest(map, 3), &[a.to_vec(), b.to_vec(), vec![0.0; 5]], 1).swap_remove(2);
@@ -206,7 +208,7 @@ fn extremes_keep_nan() {
 
 #[test]
 fn random_numbers_agree_to_the_bit() {
-    for (pixels, channels, width) in [(3, 5, 5), (4, 16, 20), (1, 7, 7), (9, 1, 1)] {
+    for (pixels, channels, width, by) in [(3, 5, 5, 5), (4, 16, 20, 32), (1, 7, 7, 7), (9, 1, 1, 1), (9, 1, 1, 2), (4, 8, 8, 24)] {
         let seed = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 0, integer: true, partials: (1, 0) };
         let uniform_step = E::Uniform { seed: Scalar(0), stream: 3 };
         let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: width as i64, channel_stride: 1 };
@@ -216,12 +218,13 @@ fn random_numbers_agree_to_the_bit() {
             loads: vec![seed],
             steps: vec![E::Load(0), uniform_step],
             counter: Affine::constant(1000),
+                counter_pixel: by,
             effects: vec![store],
         };
         let buffers = [vec![f32::from_bits(77)], vec![0.0; pixels * width]];
         let result = run_compiled(&nest(map, 2), &buffers, 1).swap_remove(1);
         for (pixel, channel) in (0..pixels).flat_map(|pixel| (0..channels).map(move |channel| (pixel, channel))) {
-            let expected = uniform(77, 3, (1000 + pixel * channels + channel) as u32);
+            let expected = uniform(77, 3, (1000 + pixel * by as usize + channel) as u32);
             assert_eq!(result[pixel * width + channel].to_bits(), expected.to_bits());
         }
     }
@@ -236,6 +239,7 @@ fn integers_become_floats() {
         loads: vec![load],
         steps: vec![E::Load(0)],
         counter: Affine::default(),
+        counter_pixel: 0,
         effects: vec![Effect::Store { value: Scalar(0), address: at(1, 0), pixel_stride: 0, channel_stride: 1 }],
     };
     let integers = [3i32, -4, 0, 1_000_000, 9, 12].map(|x| f32::from_bits(x as u32));

@@ -40,6 +40,7 @@ fn convolution() -> (Nest, Vec<Vec<f32>>) {
             E::Max(Scalar(2), Scalar(3)),
         ],
         counter: Affine::default(),
+        counter_pixel: 0,
         effects: vec![
             Effect::Store { value: Scalar(4), address: address(3, result), pixel_stride: outputs, channel_stride: 1 },
             Effect::FoldPixels {
