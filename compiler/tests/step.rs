@@ -153,6 +153,7 @@ fn config(rule: Rule) -> TrainConfig {
         schedule: Schedule::Constant,
         batch: 4,
         length: Length::Steps(1),
+        test_every: 1,
         seed: 0,
     }
 }

@@ -28,6 +28,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// How long.
     pub length: Length,
+    /// Epochs from one test to the next; the run ends with one in any case.
+    pub test_every: u64,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
 }

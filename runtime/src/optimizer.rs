@@ -226,6 +226,7 @@ mod tests {
             schedule: Schedule::Constant,
             batch: 4,
             length: Length::Steps(10),
+            test_every: 1,
             seed: 0,
         }
     }

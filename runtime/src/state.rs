@@ -88,10 +88,16 @@ impl State {
             state.places.insert((spec.kind, spec.name.clone()), place);
             let from = average(spec).unwrap_or(self.places[&(spec.kind, spec.name.clone())]);
             let mut buffer = Buffer::zeroed(self.buffers[from].len());
-            buffer.copy_from_slice(&self.buffers[from]);
+            self.copy(from, spec, &mut buffer);
             state.buffers.push(buffer);
         }
         Some(state)
+    }
+
+    /// Writes a tensor as another one of its extents lies.
+    fn copy(&self, from: usize, to: &StateSpec, buffer: &mut Buffer) {
+        let spec = &self.specs[from];
+        to_physical(&to.dims, &to.layout, &to_logical(&spec.dims, &spec.layout, &self.buffers[from]), buffer);
     }
 
     /// Makes what copies a parameter or statistic (its average, its slow copy) the same as it is now.
@@ -102,8 +108,9 @@ impl State {
                 let find = |kind| self.position(kind, name);
                 let of = find(StateKind::Parameter).or_else(|| find(StateKind::Statistic));
                 let of = of.unwrap_or_else(|| panic!("state: `{}` remembers nothing", spec.name));
-                let values = self.buffers[of].to_vec();
-                self.buffers[place].copy_from_slice(&values);
+                let mut buffer = Buffer::zeroed(self.buffers[place].len());
+                self.copy(of, spec, &mut buffer);
+                self.buffers[place] = buffer;
             }
         }
     }

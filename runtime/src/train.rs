@@ -257,7 +257,7 @@ impl Trainer {
                 watcher.record(&record(Split::Train, &progress, &meter, images_per_s))?;
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
-            if ends_epoch {
+            if done == steps || (ends_epoch && epoch.is_multiple_of(self.config.test_every)) {
                 let (meter, images_per_s) = self.test().map_err(TrainError::from)?;
                 if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
                     self.position.best = Some((meter.top1(), done));

@@ -224,6 +224,7 @@ fn settings(a: &Elaborated, b: &Elaborated) -> Vec<Difference> {
         ("train.schedule", format!("{:?}", first.schedule), format!("{:?}", second.schedule)),
         ("train.batch", first.batch.to_string(), second.batch.to_string()),
         ("train.length", format!("{:?}", first.length), format!("{:?}", second.length)),
+        ("train.test_every", first.test_every.to_string(), second.test_every.to_string()),
         ("train.seed", first.seed.to_string(), second.seed.to_string()),
         (
             "data.source",

@@ -22,6 +22,7 @@ pub(super) const TRAIN_KEYS: &[&str] = &[
     "batch",
     "steps",
     "epochs",
+    "test_every",
     "seed",
 ];
 
@@ -36,6 +37,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
+    ("test_every", "1"),
     ("seed", "0"),
 ];
 
@@ -107,6 +109,7 @@ impl<'a> Elaborator<'a> {
             Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
+        let test_every = self.whole("test_every", value("test_every"), 1, i64::MAX, &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         Ok(TrainConfig {
             loss: loss?,
@@ -118,6 +121,7 @@ impl<'a> Elaborator<'a> {
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
+            test_every: test_every?,
             seed: seed?,
         })
     }
