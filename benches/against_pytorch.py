@@ -7,8 +7,7 @@
 
 Each round starts both afresh, one after the other, so that whatever else the machine is doing meets both alike; the ratio is that
 of the medians over all rounds, its spread that of the rounds. PyTorch runs in the fastest of its modes (each is tried once), with
-its allocator told to keep memory. With --peer-precision bf16 PyTorch computes in bf16 under autocast; rnet computes in f32 always.
-One line of JSON comes last.
+its allocator told to keep memory. With --precision bf16 both train in mixed precision, PyTorch under autocast. One line of JSON comes last.
 """
 
 import argparse
@@ -83,7 +82,7 @@ def peer(arguments):
     def step():
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.peer_precision == "bf16"):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.precision == "bf16"):
             loss = F.cross_entropy(forward(images), labels)
         loss.backward()
         optimizer.step()
@@ -115,14 +114,14 @@ def main():
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each process")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--modes", default="eager,channels_last", help="also compile, compile_channels_last")
-    parser.add_argument("--peer-precision", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32")
     parser.add_argument("--rnet", default=ROOT / "target/release/rnet")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
         return peer(arguments)
 
-    common = ["--batch", str(arguments.batch), "--threads", str(arguments.threads)]
+    common = ["--batch", str(arguments.batch), "--threads", str(arguments.threads), "--precision", arguments.precision]
 
     def rnet():
         file = ROOT / "lang-examples" / f"{arguments.model}.rnet"
@@ -130,8 +129,7 @@ def main():
 
     def pytorch(mode, steps):
         command = [sys.executable, __file__, arguments.model, "--peer", mode, "--steps", str(steps)]
-        command += ["--peer-precision", arguments.peer_precision, *common]
-        return last_line(command, {**os.environ, **TUNED})
+        return last_line([*command, *common], {**os.environ, **TUNED})
 
     modes = arguments.modes.split(",")
     tried = {mode: pytorch(mode, min(arguments.steps, 5))["step_ms"] for mode in modes} if len(modes) > 1 else {}
@@ -153,7 +151,7 @@ def main():
     ratios = [b["step_ms"] / a["step_ms"] for a, b in zip(ours, theirs)]
     print(json.dumps({
         "model": arguments.model, "batch": arguments.batch, "threads": arguments.threads,
-        "peer_mode": mode, "peer_precision": arguments.peer_precision,
+        "peer_mode": mode, "precision": arguments.precision,
         "ratio": round(median(theirs) / median(ours), 3), "least_ratio": round(min(ratios), 3), "greatest_ratio": round(max(ratios), 3),
         "images_per_s": round(arguments.batch / median(ours) * 1e3, 1),
         "peer_images_per_s": round(arguments.batch / median(theirs) * 1e3, 1),

@@ -329,3 +329,38 @@ fn real_pictures_load() {
     let first = &metrics(&directory.path().join("run"))[0];
     assert!(first["loss"].as_f64().is_some_and(|loss| loss < 3.0), "{first}");
 }
+
+/// Training in bf16: the same bits for one thread and two, other bits than f32, and it learns. Where the CPU has no products of bf16
+/// the slow ones stand in.
+#[test]
+fn mixed_precision_learns_and_keeps_its_bits() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let best = rnet_runtime::kernels::Isa::best();
+    let kernel = if best.supports(rnet_runtime::program::Precision::Bf16) { best.name() } else { "portable" };
+    let train = |out: &str, arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rnet"))
+            .current_dir(directory.path())
+            .args(["train", &example("digits.rnet"), "--epochs", "4", "--out", out])
+            .args(arguments)
+            .env("RNET_KERNEL", kernel)
+            .output()
+            .expect("rnet runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(directory.path().join(out).join("weights.safetensors")).expect("the run leaves weights")
+    };
+    let one = train("one", &["--precision", "bf16", "--threads", "1"]);
+    let two = train("two", &["--set", "train.precision=bf16", "--threads", "2"]);
+    assert!(one == two, "1 and 2 threads differ, or the flag and the setting");
+    assert!(one != train("f32", &[]), "bf16 is f32");
+    let lines = metrics(&directory.path().join("one"));
+    let top1 = lines.last().and_then(|line| line["top1"].as_f64()).expect("there is an accuracy");
+    assert!(top1 > 0.95, "{top1}");
+    let refused = Command::new(env!("CARGO_BIN_EXE_rnet"))
+        .current_dir(directory.path())
+        .args(["train", &example("digits.rnet"), "--precision", "bf16", "--out", "refused"])
+        .env("RNET_KERNEL", "avx2")
+        .output()
+        .expect("rnet runs");
+    assert_eq!(refused.status.code(), Some(2), "there is no bf16 with AVX2");
+    assert!(!directory.path().join("refused").exists(), "nothing is left behind");
+}

@@ -2,7 +2,7 @@
 
 use crate::graph::Graph;
 use crate::lower::loops::Nest;
-use crate::lower::nest::Algorithm;
+use crate::lower::nest::Arithmetic;
 use crate::lower::{clif, plan};
 use crate::passes;
 use cranelift_codegen::Context;
@@ -29,15 +29,15 @@ pub type Observer<'o> = dyn FnMut(&str, &dyn Fn() -> String) + 'o;
 /// # Panics
 /// With the name of the pass, when a pass leaves a graph that does not verify: a mistake of the compiler.
 pub fn program(graph: Graph, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
-    program_with(graph, Algorithm::default(), isa, observe)
+    program_with(graph, Arithmetic::default(), isa, observe)
 }
 
-/// [`program`] with convolutions computed as `algorithm` says.
+/// [`program`] with products computed as `arithmetic` says.
 ///
 /// # Panics
 /// As [`program`].
-pub fn program_with(graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
-    let lowered = lower(graph, algorithm, isa, &mut |stage, text| {
+pub fn program_with(graph: Graph, arithmetic: Arithmetic, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
+    let lowered = lower(graph, arithmetic, isa, &mut |stage, text| {
         observe(stage, text);
         ControlFlow::Continue(())
     });
@@ -51,8 +51,8 @@ pub fn program_with(graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, obs
 ///
 /// # Panics
 /// As [`program`].
-pub fn stage(graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, name: &str) -> Option<String> {
-    let lowered = lower(graph, algorithm, isa, &mut |stage, text| {
+pub fn stage(graph: Graph, arithmetic: Arithmetic, isa: &dyn TargetIsa, name: &str) -> Option<String> {
+    let lowered = lower(graph, arithmetic, isa, &mut |stage, text| {
         if stage == name { ControlFlow::Break(text()) } else { ControlFlow::Continue(()) }
     });
     lowered.break_value()
@@ -61,12 +61,12 @@ pub fn stage(graph: Graph, algorithm: Algorithm, isa: &dyn TargetIsa, name: &str
 /// Goes through the stages until `visit` stops at one, with its text.
 fn lower(
     mut graph: Graph,
-    algorithm: Algorithm,
+    arithmetic: Arithmetic,
     isa: &dyn TargetIsa,
     visit: &mut passes::Visitor,
 ) -> ControlFlow<String, Program> {
     passes::run(&mut graph, visit)?;
-    let plan = plan::plan(&graph, algorithm);
+    let plan = plan::plan(&graph, arithmetic);
     visit("plan", &|| plan.to_string())?;
 
     let mut nests: Vec<&Nest> = Vec::new();
@@ -144,13 +144,13 @@ mod tests {
             .collect();
         for (at, wanted) in stages.iter().enumerate() {
             let mut visited = Vec::new();
-            let stopped = lower(graph.clone(), Algorithm::default(), &*isa, &mut |stage, text| {
+            let stopped = lower(graph.clone(), Arithmetic::default(), &*isa, &mut |stage, text| {
                 visited.push(stage.to_string());
                 if stage == *wanted { ControlFlow::Break(text()) } else { ControlFlow::Continue(()) }
             });
             assert_eq!(visited, stages[..=at]);
-            assert_eq!(stopped.break_value(), stage(graph.clone(), Algorithm::default(), &*isa, wanted));
+            assert_eq!(stopped.break_value(), stage(graph.clone(), Arithmetic::default(), &*isa, wanted));
         }
-        assert_eq!(stage(graph, Algorithm::default(), &*isa, "graph"), None);
+        assert_eq!(stage(graph, Arithmetic::default(), &*isa, "graph"), None);
     }
 }

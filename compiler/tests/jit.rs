@@ -3,7 +3,7 @@
 
 use rnet_compiler::compile;
 use rnet_compiler::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, Place, TensorType, eval};
-use rnet_compiler::lower::nest::Algorithm;
+use rnet_compiler::lower::nest::{Algorithm, Arithmetic};
 use rnet_compiler::ops::samples::{Random, operands};
 use rnet_compiler::ops::tensor::Tensor;
 use rnet_compiler::ops::{self, Lowering, OPS};
@@ -11,7 +11,7 @@ use rnet_runtime::executable::Executable;
 use rnet_runtime::jit::host_isa;
 use rnet_runtime::kernels::Isa;
 use rnet_runtime::layout::to_physical;
-use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::program::{Precision, Program, Storage};
 use rnet_runtime::state::State;
 use rnet_runtime::workers::Workers;
 use std::collections::HashMap;
@@ -61,12 +61,17 @@ fn run_with(
 
 /// The relative difference of each result, under each instruction set of this machine.
 fn compare(graph: &Graph, inputs: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
+    compare_by(graph, inputs, Arithmetic::default())
+}
+
+/// The same, of products computed as `arithmetic` says.
+fn compare_by(graph: &Graph, inputs: &HashMap<String, Tensor>, arithmetic: Arithmetic) -> Vec<(String, f64)> {
     let expected = eval(graph, inputs).expect("the reference evaluates");
     let isa = host_isa().expect("Cranelift knows this machine");
-    let program = compile::program(graph.clone(), &*isa, &mut |_, _| ());
+    let program = compile::program_with(graph.clone(), arithmetic, &*isa, &mut |_, _| ());
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     let mut differences = Vec::new();
-    for isa in Isa::supported() {
+    for isa in Isa::supported().into_iter().filter(|isa| isa.supports(arithmetic.precision)) {
         let [one, two] = [1, 2].map(|threads| run_with(&program, inputs, threads, isa));
         for output in graph.outputs.iter().filter(|output| output.kind == OutputKind::Result) {
             let (found, expected) = (&one[&output.name], &expected[&output.name]);
@@ -225,6 +230,38 @@ fn a_wrong_reference_is_noticed() {
     assert!(found["y"].iter().zip(&expected["y"].data).any(|(&a, &b)| (f64::from(a) - b).abs() > 1e-3));
 }
 
+/// The nearest bf16; no number here is so large or so small that its exponent would matter.
+fn to_bf16(value: f64) -> f64 {
+    let bits = (value as f32).to_bits();
+    f64::from(f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000))
+}
+
+/// Products of numbers that are bf16 already are exact, so that those of bf16 have to agree with the reference as those of f32
+/// do. For other numbers the difference is that of rounding.
+#[test]
+fn operands_are_rounded_to_bf16_and_sums_are_not() {
+    let direct = Arithmetic { algorithm: Algorithm::Direct, precision: Precision::Bf16 };
+    let mut tried = 0;
+    for op in OPS.iter().filter(|op| op.name().starts_with("conv2d") || op.name().starts_with("dense")) {
+        for seed in 0..4 {
+            for (types, attributes) in op.samples(seed) {
+                let (graph, inputs) = one_op(*op, &types, &attributes, seed as u32 * 31 + 7);
+                let rounded = inputs.iter().map(|(name, values)| (name.clone(), values.map(to_bf16))).collect();
+                for (name, difference) in compare_by(&graph, &rounded, direct) {
+                    let place = format!("{} {attributes} of {types:?}", op.name());
+                    assert!(difference < 2e-5, "{place}: {name} differs by {difference:e}");
+                }
+                for (name, difference) in compare_by(&graph, &inputs, direct) {
+                    let place = format!("{} {attributes} of {types:?}", op.name());
+                    assert!((1e-5..2e-2).contains(&difference), "{place}: {name} differs by {difference:e}");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 20, "only {tried} samples");
+}
+
 /// Convolutions of every padding, with whole tiles and without, few channels and many, one image and several.
 #[test]
 fn minimal_filtering_agrees_with_the_reference() {
@@ -278,7 +315,7 @@ fn minimal_filtering_agrees_with_the_reference() {
         }
         let expected = eval(&graph, &inputs).expect("the reference evaluates");
         let results = [Algorithm::Direct, Algorithm::Winograd].map(|algorithm| {
-            let program = compile::program_with(graph.clone(), algorithm, &*isa, &mut |_, _| ());
+            let program = compile::program_with(graph.clone(), algorithm.into(), &*isa, &mut |_, _| ());
             let (one, two) = (run(&program, &inputs, 1), run(&program, &inputs, 2));
             assert_eq!(one, two, "1 and 2 threads differ");
             one
@@ -290,6 +327,11 @@ fn minimal_filtering_agrees_with_the_reference() {
                 (difference / expected.data.iter().map(|value| value * value).sum::<f64>()).sqrt()
             });
             assert!(minimal < 5e-6, "{name} of {types:?} differs by {minimal:e}, directly by {direct:e}");
+        }
+        // In bf16 the values at points are rounded, whose errors the way back makes several times larger.
+        let rounded = Arithmetic { algorithm: Algorithm::Winograd, precision: Precision::Bf16 };
+        for (name, difference) in compare_by(&graph, &inputs, rounded) {
+            assert!((1e-4..3e-2).contains(&difference), "{name} of {types:?} in bf16 differs by {difference:e}");
         }
         assert_ne!(results[0]["y"], results[1]["y"], "both ways are the same one");
     }

@@ -13,7 +13,7 @@ use rnet_runtime::jit::host_isa;
 use rnet_runtime::kernels::Isa;
 use rnet_runtime::layout::to_physical;
 use rnet_runtime::optimizer::{Average, Clip, Group, Optimizer, Rule};
-use rnet_runtime::program::{StateKind, Storage};
+use rnet_runtime::program::{Precision, StateKind, Storage};
 use rnet_runtime::state::State;
 use rnet_runtime::workers::Workers;
 use std::collections::HashMap;
@@ -155,6 +155,7 @@ fn config(rule: Rule) -> TrainConfig {
         length: Length::Steps(1),
         test_every: 1,
         seed: 0,
+        precision: Precision::F32,
     }
 }
 

@@ -4,7 +4,7 @@
 use rnet_runtime::buffer::Buffer;
 use rnet_runtime::kernels::{Gemm, Isa};
 use rnet_runtime::machine;
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, Precision};
 use std::time::Instant;
 
 /// The product of an output row of a direct 3x3 convolution: A runs over the window's rows in a tile with its halo.
@@ -20,6 +20,8 @@ fn direct(columns: usize, channels: usize) -> GemmShape {
         c_m: c,
         batch: (0..3).map(|row| (row * line, row * 3 * c * c)).collect(),
         accumulate: false,
+        precision: Precision::F32,
+        paired: false,
     }
 }
 
@@ -37,13 +39,27 @@ fn weight_grad(columns: usize, channels: usize) -> GemmShape {
         c_m: c,
         batch: (0..rows).map(|row| (row * line, row * (columns * channels) as i64)).collect(),
         accumulate: true,
+        precision: Precision::F32,
+        paired: false,
     }
 }
 
 /// A plain product, as Winograd's points and 1x1 windows have it.
 fn plain(m: usize, n: usize, k: usize) -> GemmShape {
     let (n_, k_) = (n as i64, k as i64);
-    GemmShape { m, n, k, a_m: k_, a_k: 1, b_k: n_, c_m: n_, batch: vec![(0, 0)], accumulate: false }
+    GemmShape {
+        m,
+        n,
+        k,
+        a_m: k_,
+        a_k: 1,
+        b_k: n_,
+        c_m: n_,
+        batch: vec![(0, 0)],
+        accumulate: false,
+        precision: Precision::F32,
+        paired: false,
+    }
 }
 
 /// GFLOP/s of a product: the best of a few tries of some milliseconds.
@@ -71,8 +87,6 @@ fn measure(shape: &GemmShape, isa: Isa) -> f64 {
 }
 
 fn main() {
-    let peak = machine::peak_gflops(1);
-    println!("one core, peak {peak:.0} GFLOP/s");
     let shapes = [
         ("3x3 forward, 16 channels, 32 columns", direct(32, 16)),
         ("3x3 forward, 32 channels, 16 columns", direct(16, 32)),
@@ -87,10 +101,13 @@ fn main() {
         ("1x1 forward, 64 to 256 channels, 56 columns", plain(56, 256, 64)),
     ];
     for isa in Isa::supported() {
-        println!("\n{}", isa.name());
-        for (name, shape) in &shapes {
-            let gflops = measure(shape, isa);
-            println!("{gflops:>8.1} GFLOP/s {:>4.0}%  {name}", 100.0 * gflops / peak);
+        for precision in [Precision::F32, Precision::Bf16].into_iter().filter(|&precision| isa.supports(precision)) {
+            let peak = machine::peak_gflops(1, precision);
+            println!("\n{}, {}: one core, peak {peak:.0} GFLOP/s", isa.name(), precision.name());
+            for (name, shape) in &shapes {
+                let gflops = measure(&GemmShape { precision, ..shape.clone() }, isa);
+                println!("{gflops:>8.1} GFLOP/s {:>4.0}%  {name}", 100.0 * gflops / peak);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod data;
 
 use crate::optimizer::{Average, Clip, Group, Optimizer};
+use crate::program::Precision;
 pub use crate::schedule::{Part, Schedule};
 pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct TrainConfig {
     pub test_every: u64,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
+    /// In what the operands of the training step's convolutions and dense layers are rounded; evaluation is in f32.
+    pub precision: Precision,
 }
 
 /// What training makes small, a mean over the batch. The target t of an image is 1 at its class and 0 elsewhere, or what mixing

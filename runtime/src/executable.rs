@@ -2,7 +2,6 @@
 
 use crate::buffer::Buffer;
 use crate::jit::{Code, JitError, Linked};
-use crate::kernels::transform::transform_code;
 use crate::kernels::{Gemm, Isa, IsaError};
 use crate::layout::to_logical;
 use crate::program::{BufferSpec, Launch, Program, StateSpec, Storage};
@@ -18,6 +17,8 @@ use std::time::Instant;
 pub enum ExecutableError {
     /// `RNET_KERNEL` names a micro-kernel that cannot be had.
     Isa(IsaError),
+    /// That micro-kernel, whose name this is, has no products of bf16 on this machine.
+    Precision(&'static str),
     /// The code cannot be generated.
     Jit(JitError),
 }
@@ -26,6 +27,11 @@ impl fmt::Display for ExecutableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ExecutableError::Isa(error) => error.fmt(f),
+            ExecutableError::Precision(isa) => write!(
+                f,
+                "bf16 needs a CPU with AVX512_BF16, and the micro-kernel `{isa}` has none here: train in f32, or set \
+                 RNET_KERNEL=portable, which computes the same slowly"
+            ),
             ExecutableError::Jit(error) => error.fmt(f),
         }
     }
@@ -94,9 +100,13 @@ impl Executable {
     /// Links a program for this machine, with the micro-kernel that `RNET_KERNEL` names, else the fastest.
     ///
     /// # Errors
-    /// When that micro-kernel cannot be had or Cranelift rejects a kernel.
+    /// When that micro-kernel cannot be had, or not in the precision of the program, or Cranelift rejects a kernel.
     pub fn new(program: Program) -> Result<Executable, ExecutableError> {
         let isa = Isa::from_environment().map_err(ExecutableError::Isa)?;
+        let mut gemms = program.kernels.iter().flat_map(|kernel| &kernel.gemms);
+        if gemms.any(|gemm| !isa.supports(gemm.precision)) {
+            return Err(ExecutableError::Precision(isa.name()));
+        }
         Executable::with_isa(program, isa).map_err(ExecutableError::Jit)
     }
 
@@ -106,10 +116,11 @@ impl Executable {
     /// When Cranelift rejects a kernel.
     ///
     /// # Panics
-    /// When the program contradicts itself: an index or a length out of range.
+    /// When the program contradicts itself: an index or a length out of range. When the micro-kernel does not support the precision of
+    /// a product.
     pub fn with_isa(program: Program, isa: Isa) -> Result<Executable, JitError> {
         check(&program);
-        let linked = Linked::new(&program.kernels, transform_code(isa))?;
+        let linked = Linked::new(&program.kernels, isa)?;
         let prepare = |shapes: &[_]| shapes.iter().map(|shape| Gemm::new(shape, isa)).collect();
         let own = program.buffers.iter().map(|buffer| match buffer.storage {
             Storage::Input(_) | Storage::Output(_) => Buffer::zeroed(buffer.len),

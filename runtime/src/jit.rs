@@ -1,7 +1,7 @@
 //! From CLIF to machine code in memory.
 
-use crate::kernels::transform::TransformCode;
-use crate::kernels::{self, Gemm};
+use crate::kernels::transform::transform_code;
+use crate::kernels::{self, Gemm, Isa, pack_code, round_code};
 use crate::program::Kernel;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -23,6 +23,12 @@ const GEMM_SYMBOL: &str = "rnet_gemm";
 
 /// The name under which kernels call the transforms: symbol number 1.
 const TRANSFORM_SYMBOL: &str = "rnet_transform";
+
+/// The name under which kernels call what rounds in pairs: symbol number 2.
+const PACK_SYMBOL: &str = "rnet_pack";
+
+/// The name under which kernels call what rounds neighbours: symbol number 3.
+const ROUND_SYMBOL: &str = "rnet_round";
 
 /// Why kernels could not be compiled: a mistake of the compiler, or a machine that Cranelift does not support.
 #[derive(Debug)]
@@ -84,12 +90,14 @@ pub(crate) struct Linked {
 }
 
 impl Linked {
-    /// Compiles and links kernels, on all cores.
-    pub(crate) fn new(kernels: &[Kernel], transform: TransformCode) -> Result<Linked, JitError> {
-        let isa = host_isa()?;
+    /// Compiles and links kernels, on all cores, with the micro-kernels of an instruction set.
+    pub(crate) fn new(kernels: &[Kernel], isa: Isa) -> Result<Linked, JitError> {
+        let (micro_kernels, isa) = (isa, host_isa()?);
         let mut builder = JITBuilder::with_isa(isa.clone(), default_libcall_names());
         builder.symbol(GEMM_SYMBOL, kernels::rnet_gemm as *const u8);
-        builder.symbol(TRANSFORM_SYMBOL, transform as *const u8);
+        builder.symbol(TRANSFORM_SYMBOL, transform_code(micro_kernels) as *const u8);
+        builder.symbol(PACK_SYMBOL, pack_code(micro_kernels) as *const u8);
+        builder.symbol(ROUND_SYMBOL, round_code(micro_kernels) as *const u8);
         let mut module = JITModule::new(builder);
         declare_imports(&mut module)?;
         // From here on `drop` frees the module's memory, whichever way this ends.
@@ -142,6 +150,12 @@ fn declare_imports(module: &mut JITModule) -> Result<(), JitError> {
     signature.params = vec![AbiParam::new(types::I64); 9];
     let transform = module.declare_function(TRANSFORM_SYMBOL, Linkage::Import, &signature).map_err(error)?;
     assert_eq!(transform.as_u32(), 1, "the transform is the second symbol");
+    signature.params = vec![AbiParam::new(types::I64); 6];
+    let pack = module.declare_function(PACK_SYMBOL, Linkage::Import, &signature).map_err(error)?;
+    assert_eq!(pack.as_u32(), 2, "what rounds in pairs is the third symbol");
+    signature.params = vec![AbiParam::new(types::I64); 3];
+    let round = module.declare_function(ROUND_SYMBOL, Linkage::Import, &signature).map_err(error)?;
+    assert_eq!(round.as_u32(), 3, "what rounds neighbours is the fourth symbol");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What the machine can do: its own multiply-add peak and memory bandwidth, measured, so that a share of peak is one of the same minute.
 
+use crate::program::Precision;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -7,9 +8,15 @@ use std::time::Instant;
 const CHAINS: usize = 12;
 
 /// Runs `rounds` rounds of `CHAINS` multiply-adds in every lane of the widest vectors; returns the operations done.
-fn multiply_adds(rounds: usize) -> u64 {
+fn multiply_adds(rounds: usize, precision: Precision) -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
+        if precision == Precision::Bf16 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+        {
+            // SAFETY: the CPU has AVX-512F and AVX512_BF16, which is all that the function asks for.
+            unsafe { wide::avx512_pairs(rounds) };
+            return 2 * 32 * (CHAINS * rounds) as u64;
+        }
         if is_x86_feature_detected!("avx512f") {
             // SAFETY: the CPU has AVX-512F, which is all that the function asks for.
             unsafe { wide::avx512(rounds) };
@@ -36,7 +43,10 @@ fn multiply_adds(rounds: usize) -> u64 {
 #[cfg(target_arch = "x86_64")]
 mod wide {
     use super::CHAINS;
-    use std::arch::x86_64::{__m256, __m512, _mm256_fmadd_ps, _mm256_set1_ps, _mm512_fmadd_ps, _mm512_set1_ps};
+    use std::arch::x86_64::{
+        __m256, __m512, _mm256_fmadd_ps, _mm256_set1_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+        _mm512_set1_ps,
+    };
     use std::hint::black_box;
 
     #[target_feature(enable = "avx512f")]
@@ -46,6 +56,18 @@ mod wide {
         for _ in 0..rounds {
             for chain in &mut chains {
                 *chain = _mm512_fmadd_ps(*chain, scale, shift);
+            }
+        }
+        black_box(chains);
+    }
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub fn avx512_pairs(rounds: usize) {
+        let operand = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5), _mm512_set1_ps(0.5));
+        let mut chains: [__m512; CHAINS] = [_mm512_set1_ps(0.5); CHAINS];
+        for _ in 0..rounds {
+            for chain in &mut chains {
+                *chain = _mm512_dpbf16_ps(*chain, operand, operand);
             }
         }
         black_box(chains);
@@ -74,10 +96,10 @@ fn together(threads: usize, work: impl Fn() -> u64 + Sync) -> f64 {
     done as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Single-precision multiply-adds (two operations each) of `threads` cores together, in GFLOP/s: the best of a few tries of
-/// some 20 ms.
-pub fn peak_gflops(threads: usize) -> f64 {
-    (0..5).map(|_| together(threads, || multiply_adds(6_000_000))).fold(0.0, f64::max) / 1e9
+/// Multiply-adds into f32 (two operations each) of `threads` cores together, in GFLOP/s: the best of a few tries of some 20 ms.
+/// Where the machine has no instruction for bf16, those of f32.
+pub fn peak_gflops(threads: usize, precision: Precision) -> f64 {
+    (0..5).map(|_| together(threads, || multiply_adds(6_000_000, precision))).fold(0.0, f64::max) / 1e9
 }
 
 /// Memory bandwidth of `threads` cores together, in GB/s: each adds up 64 MiB of its own, which no cache holds.

@@ -228,6 +228,7 @@ mod tests {
             length: Length::Steps(10),
             test_every: 1,
             seed: 0,
+            precision: crate::program::Precision::F32,
         }
     }
 

@@ -1,6 +1,35 @@
 //! `Program`: the format that the compiler emits and the runtime runs.
 
 use cranelift_codegen::ir::Function;
+use serde::{Deserialize, Serialize};
+
+/// In what the operands of matrix products are rounded before they are multiplied. Sums are always in f32, and so is
+/// everything that is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Not at all.
+    #[default]
+    F32,
+    /// In bf16: an f32 with 8 instead of 24 significant bits.
+    Bf16,
+}
+
+impl Precision {
+    /// The names that [`Precision::named`] knows.
+    pub const NAMES: [&'static str; 2] = ["f32", "bf16"];
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Precision> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        Some([Precision::F32, Precision::Bf16][at])
+    }
+
+    /// Its name, as in a `.rnet` file.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
 
 /// The shape of one batch-reduce matrix product, `C[m, n] (+)= sum over i of A_i[m, k] B_i[k, n]`.
 ///
@@ -25,6 +54,11 @@ pub struct GemmShape {
     pub batch: Vec<(i64, i64)>,
     /// Whether the product is added to C rather than stored.
     pub accumulate: bool,
+    /// In what A and B are rounded.
+    pub precision: Precision,
+    /// Whether A and B are in memory as pairs of bf16 along k: then `k`, `a_k`, `b_k` and all other strides count pairs, which are as
+    /// large as an f32. Else they are f32 in memory, and the product itself rounds them.
+    pub paired: bool,
 }
 
 /// Which transform of Winograd's F(4x4, 3x3): see `kernels::transform`.
@@ -36,6 +70,18 @@ pub enum Transform {
     Gradient = 1,
     /// 6x6 points to tiles of 4x4 pixels.
     Product = 2,
+}
+
+/// How values at points are stored by [`Transform::Operand`] and [`Transform::Gradient`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Pairing {
+    /// As f32.
+    #[default]
+    None = 0,
+    /// Rounded to bf16, so that neighbouring channels are pairs.
+    Channels = 1,
+    /// Rounded to bf16, neighbouring tiles together: [6, 6, tiles / 2, channels, 2].
+    Tiles = 2,
 }
 
 /// A transform between a plane of pixels, channels innermost, and values at 6x6 points for tiles, [6, 6, tiles, channels].
@@ -51,8 +97,10 @@ pub struct TransformShape {
     pub channels: usize,
     /// Pixels from one row of the plane to the next.
     pub width: usize,
-    /// Elements from one pair of points to the next.
+    /// Elements of four bytes from one pair of points to the next.
     pub apart: usize,
+    /// How values at points are stored. There is an even number of channels, or of columns of tiles, where they are paired.
+    pub pairing: Pairing,
 }
 
 impl TransformShape {
@@ -66,8 +114,9 @@ impl TransformShape {
 ///
 /// Its signature is `extern "C" fn(buffers: *const *mut f32, scratch: *mut f32, gemms: *const Gemm, task: i64)`, where
 /// `gemms` points to the prepared forms of `gemms`, `size_of::<kernels::Gemm>()` bytes apart. It calls the micro-kernel
-/// through the external symbol `rnet_gemm(gemm: *const Gemm, a: *const f32, b: *const f32, c: *mut f32)`, number 0, and the
-/// transforms of Winograd's F(4x4, 3x3) through `rnet_transform`, number 1: see `kernels::transform::TransformCode`.
+/// through the external symbol `rnet_gemm(gemm: *const Gemm, a: *const f32, b: *const f32, c: *mut f32)`, number 0, the
+/// transforms of Winograd's F(4x4, 3x3) through `rnet_transform`, number 1 (see `kernels::transform::TransformCode`), and rounding
+/// in pairs through `rnet_pack`, number 2, and `rnet_round`, number 3 (see `kernels::PackCode` and `kernels::RoundCode`).
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// A name for profiles and symbol tables.

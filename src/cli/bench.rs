@@ -19,6 +19,8 @@ pub struct Arguments {
     /// Threads to compute with [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
+    #[command(flatten)]
+    precision: model::PrecisionArgument,
     /// Timed steps, after two that are not
     #[arg(long, default_value_t = 15)]
     steps: usize,
@@ -41,10 +43,15 @@ pub struct Bench {
 }
 
 /// Makes the training step of a file.
-pub fn prepare(arguments: &model::Arguments, batch: Option<usize>, threads: Option<usize>) -> Result<Bench, Failure> {
+pub fn prepare(
+    arguments: &model::Arguments,
+    precision: &model::PrecisionArgument,
+    batch: Option<usize>,
+    threads: Option<usize>,
+) -> Result<Bench, Failure> {
     let milliseconds = |start: Instant| start.elapsed().as_secs_f64() * 1e3;
     let start = Instant::now();
-    let model = arguments.elaborate(model::Mode::Train, batch)?;
+    let model = arguments.elaborate_with(model::Mode::Train, batch, precision.setting().as_slice())?;
     let parse = milliseconds(start);
     let start = Instant::now();
     let program = model::program(&model, model::Mode::Train)?;
@@ -79,7 +86,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if arguments.steps == 0 {
         return Err(Failure::new("--steps should be at least 1"));
     }
-    let mut bench = prepare(&arguments.model, arguments.batch, arguments.threads)?;
+    let mut bench = prepare(&arguments.model, &arguments.precision, arguments.batch, arguments.threads)?;
     let step = |bench: &mut Bench| {
         let start = Instant::now();
         bench.executable.run(&bench.workers, &mut bench.state);
@@ -88,9 +95,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let first = step(&mut bench);
     step(&mut bench);
     let threads = bench.workers.count();
-    let peak_before = machine::peak_gflops(threads);
+    let precision = bench.model.train.precision;
+    let peak_before = machine::peak_gflops(threads, precision);
     let mut times: Vec<f64> = (0..arguments.steps).map(|_| step(&mut bench)).collect();
-    let peak = peak_before.max(machine::peak_gflops(threads));
+    let peak = peak_before.max(machine::peak_gflops(threads, precision));
     // The arrays of the next measurement are no part of the step.
     let resident = machine::peak_resident_bytes();
     let bandwidth = machine::bandwidth_gbs(threads);
@@ -103,7 +111,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let gflops = bench.flops as f64 / median / 1e6;
     if arguments.json {
         let object = serde_json::json!({
-            "model": bench.model.model, "batch": bench.batch, "threads": threads,
+            "model": bench.model.model, "batch": bench.batch, "threads": threads, "precision": precision.name(),
             "images_per_s": images, "step_ms": median, "min_ms": fastest, "max_ms": slowest,
             "gflops": gflops, "peak_gflops": peak, "share_of_peak": gflops / peak, "bandwidth_gb_per_s": bandwidth,
             "parse_ms": parse, "passes_ms": passes, "codegen_ms": link, "compile_ms": compile, "first_step_ms": compile + first,
@@ -113,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Ok(());
     }
     print(&format!(
-        "{}, batch {}, {threads} threads, {} steps\n\
+        "{}, batch {}, {}, {threads} threads, {} steps\n\
          step        {median:.2} ms (fastest {fastest:.2}, slowest {slowest:.2})\n\
          images/s    {images:.0}\n\
          GFLOP/s     {gflops:.1}, {:.0}% of this machine's {peak:.0}\n\
@@ -122,6 +130,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
          memory      {:.1} MB planned, {:.1} MB resident at most\n",
         bench.model.model,
         bench.batch,
+        precision.name(),
         arguments.steps,
         100.0 * gflops / peak,
         compile + first,

@@ -17,6 +17,8 @@ pub struct Arguments {
     /// Images a step [default: the file's]
     #[arg(long)]
     batch: Option<usize>,
+    #[command(flatten)]
+    precision: model::PrecisionArgument,
     /// List the stages
     #[arg(long)]
     list: bool,
@@ -42,7 +44,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         )));
     }
     let file = arguments.model.required("rnet dump FILE --after STAGE")?;
-    let text = model::stage(&file, arguments.mode, arguments.batch, &arguments.after)?.ok_or_else(|| {
+    let text = model::stage(&file, arguments.mode, arguments.batch, arguments.precision.setting(), &arguments.after)?
+        .ok_or_else(|| {
         Failure::new(format!("the stage `{}` is not part of a graph that evaluates", arguments.after))
     })?;
     match &arguments.out {

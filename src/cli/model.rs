@@ -4,9 +4,9 @@ use super::Failure;
 use rnet_compiler::compile;
 use rnet_compiler::diagnostic::{Diagnostic, FileId, Sources};
 use rnet_compiler::elaborate::{self, Elaborated, Examined, Options};
-use rnet_compiler::lower::nest::Algorithm;
+use rnet_compiler::lower::nest::{Algorithm, Arithmetic};
 use rnet_compiler::{passes, syntax};
-use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::program::{Precision, Program, Storage};
 use rnet_runtime::state::State;
 use rnet_runtime::{jit, machine, tensors, weights};
 use std::io::{IsTerminal, Write};
@@ -185,12 +185,18 @@ pub fn stages() -> Vec<(&'static str, &'static str)> {
 }
 
 /// The text of a stage; what comes behind it is not done. None where a graph of that mode has no such stage.
-pub fn stage(arguments: &Arguments, mode: Mode, batch: Option<usize>, name: &str) -> Result<Option<String>, Failure> {
+pub fn stage(
+    arguments: &Arguments,
+    mode: Mode,
+    batch: Option<usize>,
+    setting: Option<(String, String)>,
+    name: &str,
+) -> Result<Option<String>, Failure> {
     if name == "ast" {
         let (_, ast) = parse(&arguments.file)?;
         return Ok(Some(syntax::format::format(&ast)));
     }
-    let Elaborated { mut graph, train, .. } = arguments.elaborate(mode, batch)?;
+    let Elaborated { mut graph, train, .. } = arguments.elaborate_with(mode, batch, setting.as_slice())?;
     if name == "graph" {
         return Ok(Some(graph.to_string()));
     }
@@ -205,12 +211,30 @@ pub fn stage(arguments: &Arguments, mode: Mode, batch: Option<usize>, name: &str
         }
     }
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::stage(graph, algorithm(Algorithm::Fastest)?, &*isa, name))
+    let precision = if mode == Mode::Train { train.precision } else { Precision::F32 };
+    let arithmetic = Arithmetic { algorithm: algorithm(Algorithm::Fastest)?, precision };
+    Ok(compile::stage(graph, arithmetic, &*isa, name))
 }
 
-fn lower(graph: rnet_compiler::graph::Graph, algorithm: Algorithm) -> Result<Program, Failure> {
+/// `--precision`, which stands before what the file says.
+#[derive(clap::Args)]
+pub struct PrecisionArgument {
+    /// In what operands of convolutions and dense layers are rounded in training, f32 or bf16; sums, weights and statistics stay f32
+    /// [default: the file's]
+    #[arg(long, value_name = "PRECISION", value_parser = clap::builder::PossibleValuesParser::new(Precision::NAMES))]
+    precision: Option<String>,
+}
+
+impl PrecisionArgument {
+    /// What the flag changes in the file.
+    pub fn setting(&self) -> Option<(String, String)> {
+        Some(("train.precision".to_string(), self.precision.clone()?))
+    }
+}
+
+fn lower(graph: rnet_compiler::graph::Graph, arithmetic: Arithmetic) -> Result<Program, Failure> {
     let isa = jit::host_isa().map_err(Failure::new)?;
-    Ok(compile::program_with(graph, algorithm, &*isa, &mut |_, _| ()))
+    Ok(compile::program_with(graph, arithmetic, &*isa, &mut |_, _| ()))
 }
 
 /// How convolutions are computed: as the environment variable `RNET_CONVOLUTION` says, else as the verb wants it.
@@ -235,16 +259,17 @@ pub fn program(model: &Elaborated, mode: Mode) -> Result<Program, Failure> {
 /// The same with convolutions computed as `algorithm` says.
 pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Result<Program, Failure> {
     if mode == Mode::Eval {
-        return lower(model.graph.clone(), algorithm);
+        return lower(model.graph.clone(), algorithm.into());
     }
     let mut graph = differentiated(model)?;
     passes::optimizer::optimizer(&mut graph, &model.train);
-    lower(graph, algorithm)
+    lower(graph, Arithmetic { algorithm, precision: model.train.precision })
 }
 
 /// Loss, logits and gradients.
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
-    lower(differentiated(model)?, algorithm)
+    let arithmetic = Arithmetic { algorithm, precision: model.train.precision };
+    lower(differentiated(model)?, arithmetic)
 }
 
 /// Fills the state from a file of weights.

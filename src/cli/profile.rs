@@ -17,6 +17,8 @@ pub struct Arguments {
     /// Threads to compute with [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
+    #[command(flatten)]
+    precision: model::PrecisionArgument,
     /// Timed steps
     #[arg(long, default_value_t = 10)]
     steps: usize,
@@ -30,7 +32,7 @@ pub struct Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let mut bench = bench::prepare(&arguments.model, arguments.batch, arguments.threads)?;
+    let mut bench = bench::prepare(&arguments.model, &arguments.precision, arguments.batch, arguments.threads)?;
     let mut nanoseconds: Vec<Vec<u64>> = vec![Vec::new(); bench.executable.launches().len()];
     for round in 0..arguments.steps.max(1) + 2 {
         let times = bench.executable.run_timed(&bench.workers, &mut bench.state);
@@ -48,7 +50,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let total: u64 = times.iter().sum();
     let threads = bench.workers.count();
-    let (peak, bandwidth) = (machine::peak_gflops(threads), machine::bandwidth_gbs(threads));
+    let (peak, bandwidth) =
+        (machine::peak_gflops(threads, bench.model.train.precision), machine::bandwidth_gbs(threads));
     // Launches of one label and source line are one row.
     let mut rows: BTreeMap<(String, String), [u64; 4]> = BTreeMap::new();
     for (launch, &time) in bench.executable.launches().iter().zip(&times) {

@@ -47,6 +47,8 @@ pub struct Arguments {
     /// Of initial weights, shuffling, augmentation and dropout [default: the file's]
     #[arg(long)]
     seed: Option<u64>,
+    #[command(flatten)]
+    precision: model::PrecisionArgument,
     /// Steps from one checkpoint to the next, beside that at the end of each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: Option<u64>,
@@ -65,7 +67,8 @@ impl Arguments {
             ("batch", number(self.batch.map(|batch| batch as u64))),
             ("seed", number(self.seed)),
         ];
-        settings.into_iter().filter_map(|(key, value)| Some((format!("train.{key}"), value?))).collect()
+        let settings = settings.into_iter().filter_map(|(key, value)| Some((format!("train.{key}"), value?)));
+        settings.chain(self.precision.setting()).collect()
     }
 }
 

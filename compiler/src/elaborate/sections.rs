@@ -3,10 +3,12 @@
 use super::data_section::DATA_KEYS;
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
+use super::training::PRECISIONS;
 use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::syntax::ast::{Ast, Entry, Expr, Item, Section, SectionKind};
 use rnet_runtime::config::{Length, TrainConfig};
+use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] = &[
@@ -24,6 +26,7 @@ pub(super) const TRAIN_KEYS: &[&str] = &[
     "epochs",
     "test_every",
     "seed",
+    "precision",
 ];
 
 /// What an omitted key of `train` stands for; a run without `steps` lasts 10 epochs.
@@ -39,6 +42,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("epochs", "10"),
     ("test_every", "1"),
     ("seed", "0"),
+    ("precision", "f32"),
 ];
 
 /// Most images a step.
@@ -111,6 +115,7 @@ impl<'a> Elaborator<'a> {
         };
         let test_every = self.whole("test_every", value("test_every"), 1, i64::MAX, &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
+        let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
             loss: loss?,
             optimizer: optimizer?,
@@ -123,6 +128,7 @@ impl<'a> Elaborator<'a> {
             length: length?,
             test_every: test_every?,
             seed: seed?,
+            precision: Precision::named(precision?.0).unwrap_or_default(),
         })
     }
 

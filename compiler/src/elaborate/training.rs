@@ -119,6 +119,9 @@ pub(super) static SCHEDULES: &[Constructor] = &[
     new("warmup", &[Parameter::new("steps", Kind::Int, Default::Needed)]),
 ];
 
+/// `precision = ..`
+pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
+
 /// Largest factor, and rate, of a schedule or optimizer.
 const LARGEST: f64 = 1e6;
 

@@ -1,6 +1,6 @@
 //! Loop nests: the last printable stage before CLIF. One nest is one kernel, specialised to its shapes.
 //!
-//! All addresses count f32 elements (i32 is as wide). A nest's buffers are numbered locally, so nests of equal shape are
+//! All addresses count elements: f32 and i32 of four bytes, bf16 of two. A nest's buffers are numbered locally, so nests of equal shape are
 //! equal values and are compiled once; the launch says which real buffers they get.
 
 use super::expression::{Expression, Scalar};
@@ -91,6 +91,24 @@ pub struct Address {
     pub offset: Affine,
 }
 
+/// What an element of memory is. In a [`Map`] every value is f32.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Element {
+    /// As it is.
+    F32,
+    /// Converted to f32, except where it is a seed.
+    I32,
+    /// The upper half of an f32; what is stored is rounded to the nearest, ties away from 0.
+    Bf16,
+}
+
+impl Element {
+    /// Bytes of it.
+    pub fn bytes(self) -> i64 {
+        if self == Element::Bf16 { 2 } else { 4 }
+    }
+}
+
 /// A tensor operand of a [`Map`], read once for each (pixel, channel).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Load {
@@ -100,8 +118,8 @@ pub struct Load {
     pub pixel_stride: i64,
     /// Elements from one channel to the next: 1 vectorises, 0 is splat, others are gathered lane by lane.
     pub channel_stride: i64,
-    /// Whether the element is an i32. It is converted to f32, except where it is a seed.
-    pub integer: bool,
+    /// What is read.
+    pub element: Element,
     /// Summed over this many partial results, `stride` elements apart, in order; (1, 0) for plain loads.
     pub partials: (usize, i64),
 }
@@ -128,6 +146,8 @@ pub enum Effect {
         pixel_stride: i64,
         /// Elements from one channel to the next.
         channel_stride: i64,
+        /// What is stored: f32 or bf16.
+        element: Element,
     },
     /// For each channel: `memory[address + c] = fold(memory[address + c], fold over pixels of value)`.
     FoldPixels {
@@ -227,6 +247,27 @@ pub enum Statement {
         /// The first element of what is written.
         to: Address,
     },
+    /// Rounds floats that follow each other to bf16, so that neighbours are pairs.
+    Round {
+        /// Number of floats, which is even.
+        len: usize,
+        /// The first float.
+        from: Address,
+        /// The first pair.
+        to: Address,
+    },
+    /// Rounds `rows` rows of `len` floats to bf16, so that each element is a pair with the one below it; see
+    /// `rnet_runtime::kernels::PackCode`.
+    Pack {
+        /// Rows of floats; an odd one out gets zeros below it.
+        rows: usize,
+        /// Elements of a row.
+        len: usize,
+        /// The first float, and elements from one row to the next.
+        from: (Address, usize),
+        /// The first pair, and pairs from one row to the next.
+        to: (Address, usize),
+    },
     /// An elementwise computation.
     Map(Map),
 }
@@ -241,6 +282,9 @@ pub struct Nest {
     pub buffers: usize,
     /// Scratch elements that one worker needs (64-byte aligned; contents at start undefined).
     pub scratch: usize,
+    /// Whether a product that goes into one sum may do so unrounded. In f32 it may not, so that results can be held to those of
+    /// others step by step; where operands are rounded to bf16 it makes no odds.
+    pub contracted: bool,
     /// The shapes of the matrix products that `Statement::Gemm` names.
     pub gemms: Vec<GemmShape>,
     /// The statements of one task.

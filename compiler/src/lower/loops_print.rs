@@ -4,8 +4,8 @@
 //! the channel of a map.
 
 use super::expression::Expression;
-use super::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
-use rnet_runtime::program::TransformShape;
+use super::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement, Var};
+use rnet_runtime::program::{Pairing, TransformShape};
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Var {
@@ -77,7 +77,11 @@ impl Display for Load {
             write!(f, "sum {count} by {stride} of ")?;
         }
         moving(f, &self.address, self.pixel_stride, self.channel_stride)?;
-        if self.integer { write!(f, " as i32") } else { Ok(()) }
+        match self.element {
+            Element::F32 => Ok(()),
+            Element::I32 => write!(f, " as i32"),
+            Element::Bf16 => write!(f, " as bf16"),
+        }
     }
 }
 
@@ -128,7 +132,10 @@ impl Map {
         for effect in &self.effects {
             write!(f, "{:indent$}  ", "")?;
             match effect {
-                Effect::Store { value, address, pixel_stride, channel_stride } => {
+                Effect::Store { value, address, pixel_stride, channel_stride, element } => {
+                    if *element == Element::Bf16 {
+                        write!(f, "bf16 ")?;
+                    }
                     moving(f, address, *pixel_stride, *channel_stride)?;
                     writeln!(f, " = v{}", value.0)?;
                 }
@@ -172,13 +179,26 @@ fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], in
                 writeln!(f, "{:indent$}{c} {sign} gemm{shape} {a} {b}", "")?;
             }
             Statement::Transform { shape, from, between, to } => {
-                let TransformShape { transform, rows, columns, channels, width, apart } = shape;
+                let TransformShape { transform, rows, columns, channels, width, apart, pairing } = shape;
+                let paired = match pairing {
+                    Pairing::None => "",
+                    Pairing::Channels => ", bf16 in pairs of channels",
+                    Pairing::Tiles => ", bf16 in pairs of tiles",
+                };
                 writeln!(
                     f,
-                    "{:indent$}{to} = {transform:?} of {rows}x{columns} tiles, {channels} channels, width {width}, apart {apart} {from} by {between}",
+                    "{:indent$}{to} = {transform:?} of {rows}x{columns} tiles, {channels} channels, width {width}, apart {apart}{paired} {from} by {between}",
                     ""
                 )?;
             }
+            Statement::Round { len, from, to } => {
+                writeln!(f, "{:indent$}{to} = {len} as bf16 in pairs of neighbours {from}", "")?
+            }
+            Statement::Pack { rows, len, from, to } => writeln!(
+                f,
+                "{:indent$}{} = {rows}x{len} as bf16 in pairs of rows, apart {} {} apart {}",
+                "", to.0, to.1, from.0, from.1
+            )?,
             Statement::Map(map) => map.print(f, indent)?,
         }
     }
@@ -187,12 +207,22 @@ fn print_statements(f: &mut Formatter, nest: &Nest, statements: &[Statement], in
 
 impl Display for Nest {
     fn fmt(&self, f: &mut Formatter) -> Result {
-        writeln!(f, "nest {:?} buffers {} scratch {} {{", self.grid, self.buffers, self.scratch)?;
+        let contracted = if self.contracted { " contracted" } else { "" };
+        writeln!(f, "nest {:?} buffers {} scratch {}{contracted} {{", self.grid, self.buffers, self.scratch)?;
         for (k, gemm) in self.gemms.iter().enumerate() {
             writeln!(
                 f,
-                "  gemm{k}: {}x{}x{} a [{}, {}] b [{}, 1] c [{}, 1] batch {:?}",
-                gemm.m, gemm.n, gemm.k, gemm.a_m, gemm.a_k, gemm.b_k, gemm.c_m, gemm.batch
+                "  gemm{k}: {}{} {}x{}x{} a [{}, {}] b [{}, 1] c [{}, 1] batch {:?}",
+                gemm.precision.name(),
+                if gemm.paired { " pairs" } else { "" },
+                gemm.m,
+                gemm.n,
+                gemm.k,
+                gemm.a_m,
+                gemm.a_k,
+                gemm.b_k,
+                gemm.c_m,
+                gemm.batch
             )?;
         }
         print_statements(f, self, &self.body, 2)?;

@@ -2,11 +2,11 @@
 
 use super::expression::{Expression, ExpressionBuilder, Scalar};
 use super::layout::{Domain, Layout, default_layout, strides};
-use super::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
+use super::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement, Var};
 use crate::graph::{ElementType, Graph, NodeId};
 use crate::ops::Lowering;
-use rnet_runtime::program::GemmShape;
-use std::collections::HashMap;
+use rnet_runtime::program::{GemmShape, Precision};
+use std::collections::{HashMap, HashSet};
 
 /// What a buffer of a nest is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -42,6 +42,21 @@ impl Algorithm {
     }
 }
 
+/// How products are computed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Arithmetic {
+    /// Of 3x3 convolutions of stride 1.
+    pub algorithm: Algorithm,
+    /// Of the operands of all convolutions and dense layers.
+    pub precision: Precision,
+}
+
+impl From<Algorithm> for Arithmetic {
+    fn from(algorithm: Algorithm) -> Self {
+        Arithmetic { algorithm, precision: Precision::F32 }
+    }
+}
+
 /// The kernel that is being lowered.
 #[derive(Clone, Copy)]
 pub struct Kernel<'g> {
@@ -51,8 +66,10 @@ pub struct Kernel<'g> {
     pub layouts: &'g HashMap<NodeId, Layout>,
     /// Into how many partial results the values of earlier kernels are split.
     pub partials: &'g HashMap<NodeId, usize>,
-    /// How its convolution is computed.
-    pub algorithm: Algorithm,
+    /// The values that lie in memory as bf16.
+    pub rounded: &'g HashSet<NodeId>,
+    /// How its products are computed.
+    pub arithmetic: Arithmetic,
     /// The kernel's number.
     pub number: u32,
     /// Its nodes, operands first.
@@ -77,9 +94,19 @@ impl<'g> Kernel<'g> {
         strides(self.dims(id), &self.layouts[&id])
     }
 
-    /// Whether a micro-kernel can read the value where it lies: another kernel's whole result.
+    /// Whether the value lies in memory as bf16.
+    pub fn is_rounded(&self, id: NodeId) -> bool {
+        self.rounded.contains(&id)
+    }
+
+    /// Whether the anchor's product can be written where its value is to lie.
+    pub fn stores_raw(&self, anchor: NodeId) -> bool {
+        self.stored.contains(&anchor) && !self.is_rounded(anchor)
+    }
+
+    /// Whether a micro-kernel can read the value where it lies: another kernel's whole result, in f32.
     pub fn is_direct(&self, id: NodeId) -> bool {
-        !self.computes(id) && self.partials.get(&id).is_none_or(|&parts| parts == 1)
+        !self.computes(id) && !self.is_rounded(id) && self.partials.get(&id).is_none_or(|&parts| parts == 1)
     }
 }
 
@@ -236,9 +263,9 @@ impl<'g> NestBuilder<'g> {
 
     /// The finished nest.
     pub fn finish(self, body: Vec<Statement>) -> (Nest, Vec<Buffer>) {
-        let nest =
-            Nest { grid: self.grid, buffers: self.buffers.len(), scratch: self.scratch, gemms: self.gemms, body };
-        (nest, self.buffers)
+        let NestBuilder { kernel, grid, scratch, gemms, buffers, .. } = self;
+        let contracted = kernel.arithmetic.precision == Precision::Bf16;
+        (Nest { grid, buffers: buffers.len(), scratch, contracted, gemms, body }, buffers)
     }
 }
 
@@ -291,7 +318,7 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
 
     /// Reads whole f32 elements at an address.
     pub fn plain(&mut self, address: Address, pixel_stride: i64, channel_stride: i64) -> Scalar {
-        self.load(Load { address, pixel_stride, channel_stride, integer: false, partials: (1, 0) })
+        self.load(Load { address, pixel_stride, channel_stride, element: Element::F32, partials: (1, 0) })
     }
 
     /// Declares that a value of this kernel is `scalar` here (the anchor's result).
@@ -340,7 +367,11 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
                     address,
                     pixel_stride,
                     channel_stride,
-                    integer: node.ty.element == ElementType::I32,
+                    element: match node.ty.element {
+                        ElementType::I32 => Element::I32,
+                        _ if kernel.is_rounded(id) => Element::Bf16,
+                        _ => Element::F32,
+                    },
                     partials,
                 })
             }
@@ -349,9 +380,10 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
         scalar
     }
 
-    /// Stores a value.
+    /// Stores a value as f32.
     pub fn store(&mut self, value: Scalar, address: Address, pixel_stride: i64, channel_stride: i64) {
-        self.effects.push(Effect::Store { value, address, pixel_stride, channel_stride });
+        let element = Element::F32;
+        self.effects.push(Effect::Store { value, address, pixel_stride, channel_stride, element });
     }
 
     /// Folds a value over the whole map.
@@ -370,7 +402,8 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
                 let value = self.value(id, sweep);
                 let (offset, pixel_stride, channel_stride) = sweep.offset(&kernel.strides(id));
                 let address = self.nest.value(id, offset);
-                self.store(value, address, pixel_stride, channel_stride);
+                let element = if kernel.is_rounded(id) { Element::Bf16 } else { Element::F32 };
+                self.effects.push(Effect::Store { value, address, pixel_stride, channel_stride, element });
                 continue;
             }
             let operand = kernel.graph[id].operands[0];

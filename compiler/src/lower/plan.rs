@@ -5,13 +5,14 @@
 //! the waves in which they are needed do not overlap.
 
 use super::anchors;
+use super::arena::{Lens, allocate};
 use super::layout::{self, Layout, layouts};
-use super::loops::{Address, Affine, Load, Nest};
-use super::nest::{Algorithm, Buffer, Kernel, MapBuilder, NestBuilder};
-use crate::graph::{Graph, NodeId, OutputKind};
+use super::loops::{Address, Affine, Element, Load, Nest};
+use super::nest::{Arithmetic, Buffer, Kernel, MapBuilder, NestBuilder};
+use crate::graph::{ElementType, Graph, NodeId, OutputKind};
 use crate::ops::{Lowering, leaf};
-use rnet_runtime::program::{BufferSpec, Init, StateKind, StateSpec, Storage};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use rnet_runtime::program::{BufferSpec, Init, Precision, StateKind, StateSpec, Storage};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 /// One launch of the plan.
@@ -49,24 +50,25 @@ pub struct Plan {
 }
 
 /// A launch before it has a wave.
-struct Draft {
+pub(super) struct Draft {
     label: String,
     source: String,
     nest: Nest,
     buffers: Vec<Buffer>,
-    reads: Vec<Buffer>,
-    writes: Vec<Buffer>,
+    pub(super) reads: Vec<Buffer>,
+    pub(super) writes: Vec<Buffer>,
     flops: u64,
 }
 
 /// Plans a fused graph.
-pub fn plan(graph: &Graph, algorithm: Algorithm) -> Plan {
+pub fn plan(graph: &Graph, arithmetic: Arithmetic) -> Plan {
     let layouts = layouts(graph);
     let mut temporaries: Vec<usize> = Vec::new();
     let mut partials: HashMap<NodeId, usize> = HashMap::new();
-    let mut drafts = drafts(graph, algorithm, &layouts, &mut partials, &mut temporaries);
+    let rounded = rounded(graph, &layouts, arithmetic);
+    let mut drafts = drafts(graph, arithmetic, &layouts, &rounded, &mut partials, &mut temporaries);
     let aliases = in_place(graph, &drafts);
-    let copied = copies(graph, &layouts, &partials, &aliases, &mut drafts);
+    let copied = copies(graph, &layouts, &rounded, &partials, &aliases, &mut drafts);
     let waves = waves(&drafts, &aliases);
 
     let mut plan = Plan::default();
@@ -82,7 +84,8 @@ pub fn plan(graph: &Graph, algorithm: Algorithm) -> Plan {
     for (&value, &leaf) in &aliases {
         index.insert(Buffer::Value(value), index[&Buffer::Value(leaf)]);
     }
-    allocate(graph, &layouts, &drafts, &waves, &partials, &temporaries, &mut plan, &mut index);
+    let lens = Lens { graph, rounded: &rounded, partials: &partials, temporaries: &temporaries };
+    allocate(&lens, &layouts, &drafts, &waves, &mut plan, &mut index);
 
     let mut order: Vec<usize> = (0..drafts.len()).collect();
     order.sort_by_key(|&at| waves[at]);
@@ -98,11 +101,40 @@ pub fn plan(graph: &Graph, algorithm: Algorithm) -> Plan {
     plan
 }
 
+/// Whether another kernel than its own reads a value.
+fn is_read_elsewhere(graph: &Graph, id: NodeId) -> bool {
+    graph.users(id).iter().any(|&user| graph[user].kernel != graph[id].kernel)
+}
+
+/// The values that lie in memory as bf16: in that precision, the activations and their gradients that go from kernel to kernel.
+/// Results and state stay f32, and so does what reductions, weight gradients and mere movements of elements leave, and whatever lies
+/// as convolution weights do: the optimizer's.
+fn rounded(graph: &Graph, layouts: &HashMap<NodeId, Layout>, arithmetic: Arithmetic) -> HashSet<NodeId> {
+    if arithmetic.precision == Precision::F32 {
+        return HashSet::new();
+    }
+    let outputs: BTreeSet<NodeId> = graph.outputs.iter().map(|output| output.value).collect();
+    let is_activation = |id: &NodeId| {
+        let node = &graph[*id];
+        let computed = match node.op.lowering() {
+            Lowering::Elementwise(_) => true,
+            Lowering::Anchor => matches!(node.op.name(), "conv2d" | "conv2d_input_grad"),
+            _ => false,
+        };
+        // Four channels are a vector.
+        let fits = node.ty.element == ElementType::F32 && node.ty.rank() == 4 && node.ty.dims[1].is_multiple_of(4);
+        let fits = fits && layouts[id] == layout::default_layout(4);
+        computed && fits && node.kernel.is_some() && is_read_elsewhere(graph, *id)
+    };
+    graph.ids().into_iter().filter(|id| !outputs.contains(id)).filter(is_activation).collect()
+}
+
 /// Lowers every kernel, in order.
 fn drafts(
     graph: &Graph,
-    algorithm: Algorithm,
+    arithmetic: Arithmetic,
     layouts: &HashMap<NodeId, Layout>,
+    rounded: &HashSet<NodeId>,
     partials: &mut HashMap<NodeId, usize>,
     temporaries: &mut Vec<usize>,
 ) -> Vec<Draft> {
@@ -115,15 +147,10 @@ fn drafts(
     }
     let mut drafts = Vec::new();
     for (number, nodes) in &kernels {
-        let stored: Vec<NodeId> = nodes
-            .iter()
-            .copied()
-            .filter(|&id| {
-                outputs.contains(&id) || graph.users(id).iter().any(|&user| graph[user].kernel != Some(*number))
-            })
-            .collect();
+        let is_stored = |id: &NodeId| outputs.contains(id) || is_read_elsewhere(graph, *id);
+        let stored: Vec<NodeId> = nodes.iter().copied().filter(is_stored).collect();
         assert!(!stored.is_empty(), "plan: kernel {number} stores nothing");
-        let kernel = Kernel { graph, layouts, partials, algorithm, number: *number, nodes, stored: &stored };
+        let kernel = Kernel { graph, layouts, partials, rounded, arithmetic, number: *number, nodes, stored: &stored };
         let named = anchors::anchor(&kernel).unwrap_or(stored[0]);
         let place = &graph[named].place;
         let label = format!("{} {}", graph[named].op.name(), place.path).trim().to_string();
@@ -158,6 +185,7 @@ fn drafts(
 fn copies(
     graph: &Graph,
     layouts: &HashMap<NodeId, Layout>,
+    rounded: &HashSet<NodeId>,
     partials: &HashMap<NodeId, usize>,
     aliases: &BTreeMap<NodeId, NodeId>,
     drafts: &mut Vec<Draft>,
@@ -171,15 +199,17 @@ fn copies(
             continue;
         }
         copied.insert(at);
-        let algorithm = Algorithm::default();
-        let kernel = Kernel { graph, layouts, partials, algorithm, number: u32::MAX, nodes: &[], stored: &[] };
+        let arithmetic = Arithmetic::default();
+        let kernel =
+            Kernel { graph, layouts, partials, rounded, arithmetic, number: u32::MAX, nodes: &[], stored: &[] };
         let mut nest = NestBuilder::new(kernel, &[1]);
         let base = nest.buffer(Buffer::Output(at));
         let mut map = MapBuilder::new(&mut nest, 1, graph[id].ty.len());
         let address = map.nest.value(id, Affine::default());
         let parts = partials.get(&id).copied().unwrap_or(1);
         let split = if parts == 1 { (1, 0) } else { (parts, graph[id].ty.len() as i64) };
-        let value = map.load(Load { address, pixel_stride: 0, channel_stride: 1, integer: false, partials: split });
+        let value =
+            map.load(Load { address, pixel_stride: 0, channel_stride: 1, element: Element::F32, partials: split });
         map.store(value, Address { base, offset: Affine::default() }, 0, 1);
         let body = map.finish();
         let (nest, buffers) = nest.finish(body);
@@ -322,7 +352,7 @@ fn postpone(drafts: &[Draft], edges: &[(usize, usize)], waves: &mut [usize]) {
     }
 }
 
-fn add(
+pub(super) fn add(
     plan: &mut Plan,
     index: &mut BTreeMap<Buffer, usize>,
     buffer: Buffer,
@@ -377,51 +407,6 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         plan.states.push(StateSpec { kind, name, dims: node.ty.dims.clone(), layout: layouts[&id].clone(), init });
         let storage = Storage::State(plan.states.len() - 1);
         add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
-    }
-}
-
-/// Places in the arena what has no memory yet: the largest first, each at the lowest offset that is free in its waves.
-#[allow(clippy::too_many_arguments)]
-fn allocate(
-    graph: &Graph,
-    layouts: &HashMap<NodeId, Layout>,
-    drafts: &[Draft],
-    waves: &[usize],
-    partials: &HashMap<NodeId, usize>,
-    temporaries: &[usize],
-    plan: &mut Plan,
-    index: &mut BTreeMap<Buffer, usize>,
-) {
-    let mut lives: BTreeMap<Buffer, (usize, usize)> = BTreeMap::new();
-    for (draft, &wave) in drafts.iter().zip(waves) {
-        for &buffer in draft.reads.iter().chain(&draft.writes) {
-            let life = lives.entry(buffer).or_insert((wave, wave));
-            *life = (life.0.min(wave), life.1.max(wave));
-        }
-    }
-    let length = |buffer: Buffer| match buffer {
-        Buffer::Value(id) => graph[id].ty.len() * partials.get(&id).copied().unwrap_or(1),
-        Buffer::Temporary(number) => temporaries[number],
-        Buffer::Output(at) => graph[graph.outputs[at].value].ty.len(),
-    };
-    let mut waiting: Vec<(Buffer, (usize, usize))> =
-        lives.into_iter().filter(|(buffer, _)| !index.contains_key(buffer)).collect();
-    waiting.sort_by_key(|&(buffer, life)| (std::cmp::Reverse(length(buffer)), life.0, buffer));
-    let mut placed: Vec<(usize, usize, (usize, usize))> = Vec::new();
-    for (buffer, life) in waiting {
-        let len = length(buffer).next_multiple_of(16);
-        let mut offset = 0;
-        for &(start, end, other) in &placed {
-            let at_once = other.0 <= life.1 && life.0 <= other.1;
-            if at_once && start < offset + len && offset < end {
-                offset = end;
-            }
-        }
-        // `placed` is sorted by start, so one sweep finds the lowest gap.
-        let at = placed.partition_point(|&(start, ..)| start < offset);
-        placed.insert(at, (offset, offset + len, life));
-        plan.arena = plan.arena.max(offset + len);
-        add(plan, index, buffer, Storage::Arena(offset), graph, layouts, length(buffer));
     }
 }
 

@@ -20,15 +20,18 @@ macro_rules! unroll {
 
 mod plan;
 mod portable;
+mod rounded;
 pub mod transform;
+mod vector;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-use crate::program::GemmShape;
+use crate::program::{GemmShape, Precision};
 use plan::{Block, Panel};
+use rounded::{Packers, Rounded};
 use std::fmt;
 
 /// An instruction set that this machine has been found to support: having a value of this type is the proof.
@@ -125,6 +128,31 @@ impl Isa {
             Family::Portable => portable::tiles(),
         }
     }
+
+    /// Whether products of that precision can be had.
+    pub fn supports(self, precision: Precision) -> bool {
+        precision == Precision::F32 || self.pairs().is_some()
+    }
+
+    /// For products of bf16: AVX-512 where the machine has AVX512_BF16, and plain Rust, which is slow and there to compare with.
+    fn pairs(self) -> Option<PairCode> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Family::Avx512(_) => avx512::pairs::Supported::detect().map(|supported| PairCode {
+                tiles: avx512::pairs::tiles(supported),
+                packers: avx512::pairs::packers(supported),
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Family::Avx2(_) => None,
+            Family::Portable => Some(PairCode { tiles: portable::pair_tiles(), packers: rounded::PLAIN }),
+        }
+    }
+}
+
+/// What multiplies pairs of bf16.
+struct PairCode {
+    tiles: Tiles,
+    packers: Packers,
 }
 
 /// The tiles that an instruction set offers.
@@ -160,8 +188,17 @@ struct Job<'a> {
 }
 
 /// A batch-reduce matrix product, ready to run.
-#[repr(C)]
-pub struct Gemm {
+pub struct Gemm(Prepared);
+
+enum Prepared {
+    /// Of operands that are in memory as the tiles take them.
+    Plain(Plain),
+    /// Of floats that are rounded first.
+    Rounded(Rounded),
+}
+
+/// A product of operands that are in memory as the tiles take them: floats, or pairs of bf16.
+struct Plain {
     blocks: Box<[Block]>,
     panels: Box<[Panel]>,
     a_m: isize,
@@ -178,13 +215,23 @@ impl Gemm {
     /// Prepares a product for an instruction set.
     ///
     /// # Panics
-    /// When a stride of the shape does not fit the address space.
+    /// When a stride of the shape does not fit the address space, or the instruction set does not support its precision.
     pub fn new(shape: &GemmShape, isa: Isa) -> Gemm {
         let bytes = |elements: i64| {
             isize::try_from(elements).ok().and_then(|x| x.checked_mul(ELEMENT)).expect("a stride of the address space")
         };
-        let (panels, blocks) = plan::plan(shape, &isa.tiles(), bytes);
-        Gemm {
+        let tiles = match shape.precision {
+            Precision::F32 => isa.tiles(),
+            Precision::Bf16 => {
+                let code = isa.pairs().unwrap_or_else(|| panic!("kernels: {} has no products of bf16", isa.name()));
+                if !shape.paired {
+                    return Gemm(Prepared::Rounded(Rounded::new(shape, &code, bytes)));
+                }
+                code.tiles
+            }
+        };
+        let (panels, blocks) = plan::plan(shape, &tiles, bytes);
+        Gemm(Prepared::Plain(Plain {
             blocks,
             panels,
             a_m: bytes(shape.a_m),
@@ -192,7 +239,7 @@ impl Gemm {
             b_k: bytes(shape.b_k),
             c_m: bytes(shape.c_m),
             accumulate: shape.accumulate,
-        }
+        }))
     }
 
     /// Runs the product.
@@ -201,6 +248,20 @@ impl Gemm {
     /// With the shape that this was made from: every element of A and B that the sum names must be readable, every
     /// element of C readable and writable, C must not overlap A or B, and no other thread may write to A or B or touch C.
     pub unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &self.0 {
+                Prepared::Plain(product) => product.run(a, b, c),
+                Prepared::Rounded(product) => product.run(a, b, c),
+            }
+        }
+    }
+}
+
+impl Plain {
+    /// # Safety
+    /// As for [`Gemm::run`].
+    unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
         for (index, block) in self.blocks.iter().enumerate() {
             for panel in &self.panels {
                 let job = Job {
@@ -229,6 +290,38 @@ impl Gemm {
                 }
             }
         }
+    }
+}
+
+/// What compiled kernels call under the name `rnet_pack`: of `rows` rows, `row_step` elements apart, `len` floats each become
+/// `rows / 2` rows of `len` pairs of bf16, `to_step` pairs apart, each of an element and the one below it.
+///
+/// # Safety
+/// Those elements must be readable, those pairs writable, and they must not overlap.
+pub type PackCode =
+    unsafe extern "C" fn(rows: usize, row_step: usize, len: usize, to_step: usize, from: *const f32, to: *mut f32);
+
+/// What compiled kernels call under the name `rnet_round`: `len` floats become half as many pairs of bf16, each of two neighbours.
+///
+/// # Safety
+/// Those elements must be readable, those pairs writable, and they must not overlap.
+pub type RoundCode = unsafe extern "C" fn(len: usize, from: *const f32, to: *mut f32);
+
+/// The code for an instruction set.
+pub fn round_code(isa: Isa) -> RoundCode {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) if isa.pairs().is_some() => avx512::pairs::round,
+        _ => rounded::round_neighbours,
+    }
+}
+
+/// The code for an instruction set.
+pub fn pack_code(isa: Isa) -> PackCode {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) if isa.pairs().is_some() => avx512::pairs::pack,
+        _ => rounded::pack,
     }
 }
 

@@ -36,11 +36,18 @@ const WAYS: usize = 8;
 
 /// Cuts a product. `bytes` converts element counts.
 pub(super) fn plan(shape: &GemmShape, tiles: &Tiles, bytes: impl Fn(i64) -> isize) -> (Box<[Panel]>, Box<[Block]>) {
+    let panels = panels(shape, tiles);
+    let ends = panels.iter().skip(1).map(|panel| panel.column).chain([shape.n]);
+    let widest = panels.iter().zip(ends).map(|(panel, end)| end - panel.column).max().unwrap_or(1);
+    (panels, blocks(shape, widest.next_multiple_of(tiles.lanes), bytes))
+}
+
+/// Cuts the rows and columns of C.
+pub(super) fn panels(shape: &GemmShape, tiles: &Tiles) -> Box<[Panel]> {
     let vectors = shape.n.div_ceil(tiles.lanes);
     let widths = (1..=tiles.rows.len()).map(|width| panel_widths(vectors, width));
     let best = widths.min_by(|left, right| cost(shape, tiles, left).total_cmp(&cost(shape, tiles, right)));
     let widths = best.unwrap_or_default();
-    let widest = widths.iter().max().copied().unwrap_or(1);
     let mut column = 0;
     let mut panels = Vec::new();
     for width in widths {
@@ -54,7 +61,7 @@ pub(super) fn plan(shape: &GemmShape, tiles: &Tiles, bytes: impl Fn(i64) -> isiz
         panels.push(Panel { column, tail: columns - (width - 1) * tiles.lanes, tiles: cut.into() });
         column += columns;
     }
-    (panels.into(), blocks(shape, widest * tiles.lanes, bytes))
+    panels.into()
 }
 
 /// All panels `width` wide but the last.

@@ -86,6 +86,44 @@ unsafe fn tile<const M: usize, const FUSED: bool>(job: &Job, a: *const f32, b: *
     }
 }
 
+/// Tiles of pairs of bf16, of the same size.
+pub(super) fn pair_tiles() -> Tiles {
+    Tiles { lanes: COLUMNS, rows: &[4], code: pair_code }
+}
+
+fn pair_code(rows: usize, _vectors: usize) -> TileCode {
+    choose!(rows, pair_tile)
+}
+
+/// The two numbers of a pair.
+fn unpaired(pair: f32) -> [f32; 2] {
+    let bits = pair.to_bits();
+    [f32::from_bits(bits << 16), f32::from_bits(bits & 0xffff_0000)]
+}
+
+/// # Safety
+/// As for [`TileCode`].
+unsafe fn pair_tile<const M: usize>(job: &Job, a: *const f32, b: *const f32, c: *mut f32) {
+    for m in 0..M {
+        // SAFETY: only elements of the tile are touched, as in `tile`.
+        unsafe {
+            let (a, c) = (a.byte_offset(m as isize * job.a_m), c.byte_offset(m as isize * job.c_m));
+            let mut sums = if job.accumulate { read(c, job.tail) } else { [0.0; COLUMNS] };
+            for &(a_offset, b_offset) in job.batch {
+                for step in 0..job.k as isize {
+                    let [first, second] = unpaired(*a.byte_offset(a_offset + step * job.a_k));
+                    let row = read(b.byte_offset(b_offset + step * job.b_k), job.tail);
+                    for (sum, pair) in sums.iter_mut().zip(row) {
+                        let [x, y] = unpaired(pair);
+                        *sum += first * x + second * y;
+                    }
+                }
+            }
+            c.copy_from_nonoverlapping(sums.as_ptr(), job.tail);
+        }
+    }
+}
+
 /// Reads `count` elements, zeros after them.
 ///
 /// # Safety

@@ -3,8 +3,9 @@
 //! The interpolation points are 0, +-3/4, +-3/2 and infinity. Their powers are exact in f32, and with them the result is about
 //! five times as far from the exact one as that of direct convolution; with the usual 0, +-1, +-2 it is ten times.
 
+use super::vector::{Lanes, Vector};
 use super::{Family, Isa};
-use crate::program::{Transform, TransformShape};
+use crate::program::{Pairing, Transform, TransformShape};
 
 /// The nearer pair of points.
 pub const NEAR: f32 = 0.75;
@@ -14,163 +15,6 @@ pub const FAR: f32 = 1.5;
 pub const TILE: usize = 4;
 /// Points, and operand pixels under a tile, along an axis.
 pub const POINTS: usize = 6;
-
-/// Some floats that are worked on together.
-trait Vector: Copy {
-    const LANES: usize;
-
-    /// # Safety
-    /// `count` elements (at most `LANES`) must be readable, and the machine must have the vector's instructions.
-    unsafe fn load(from: *const f32, count: usize) -> Self;
-
-    /// # Safety
-    /// `count` elements (at most `LANES`) must be writable, and the machine must have the vector's instructions.
-    unsafe fn store(self, to: *mut f32, count: usize);
-
-    fn splat(value: f32) -> Self;
-
-    /// `self * a + b`
-    fn mul_add(self, a: Self, b: Self) -> Self;
-
-    fn plus(self, other: Self) -> Self;
-
-    fn minus(self, other: Self) -> Self;
-
-    fn times(self, other: Self) -> Self;
-}
-
-/// Plain Rust; fused where that is an instruction.
-#[derive(Clone, Copy)]
-struct Lanes<const FUSED: bool>([f32; 8]);
-
-impl<const FUSED: bool> Lanes<FUSED> {
-    #[inline(always)]
-    fn with(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        let mut result = self.0;
-        for (x, y) in result.iter_mut().zip(other.0) {
-            *x = f(*x, y);
-        }
-        Lanes(result)
-    }
-}
-
-impl<const FUSED: bool> Vector for Lanes<FUSED> {
-    const LANES: usize = 8;
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32, count: usize) -> Self {
-        let mut lanes = [0.0; 8];
-        // SAFETY: the caller's promise; `lanes` has eight elements and is no part of what is read.
-        unsafe { lanes.as_mut_ptr().copy_from_nonoverlapping(from, count) };
-        Lanes(lanes)
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32, count: usize) {
-        // SAFETY: the caller's promise; a local value overlaps nothing.
-        unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), count) };
-    }
-
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        Lanes([value; 8])
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        let mut result = b.0;
-        for ((sum, x), y) in result.iter_mut().zip(self.0).zip(a.0) {
-            *sum = if FUSED { x.mul_add(y, *sum) } else { x * y + *sum };
-        }
-        Lanes(result)
-    }
-
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self.with(other, |x, y| x + y)
-    }
-
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        self.with(other, |x, y| x - y)
-    }
-
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        self.with(other, |x, y| x * y)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod wide {
-    use super::Vector;
-    use std::arch::x86_64::{
-        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-        _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
-    };
-
-    /// An AVX-512 register. Values of this type are made only inside `super::avx512`, which is chosen only where the machine has AVX-512 F.
-    #[derive(Clone, Copy)]
-    pub(super) struct Wide(__m512);
-
-    impl Vector for Wide {
-        const LANES: usize = 16;
-
-        #[inline(always)]
-        unsafe fn load(from: *const f32, count: usize) -> Self {
-            // SAFETY: the caller's promise; lanes from `count` on are neither read nor faulted on.
-            unsafe {
-                if count == 16 {
-                    Wide(_mm512_loadu_ps(from))
-                } else {
-                    Wide(_mm512_maskz_loadu_ps(((1u32 << count) - 1) as u16, from))
-                }
-            }
-        }
-
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32, count: usize) {
-            // SAFETY: as in `load`.
-            unsafe {
-                if count == 16 {
-                    _mm512_storeu_ps(to, self.0);
-                } else {
-                    _mm512_mask_storeu_ps(to, ((1u32 << count) - 1) as u16, self.0);
-                }
-            }
-        }
-
-        #[inline(always)]
-        fn splat(value: f32) -> Self {
-            // SAFETY: the machine has AVX-512 F wherever a `Wide` is used; so in all that follow.
-            Wide(unsafe { _mm512_set1_ps(value) })
-        }
-
-        #[inline(always)]
-        fn mul_add(self, a: Self, b: Self) -> Self {
-            // SAFETY: as in `splat`.
-            Wide(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
-        }
-
-        #[inline(always)]
-        fn plus(self, other: Self) -> Self {
-            // SAFETY: as in `splat`.
-            Wide(unsafe { _mm512_add_ps(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn minus(self, other: Self) -> Self {
-            // SAFETY: as in `splat`.
-            Wide(unsafe { _mm512_sub_ps(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn times(self, other: Self) -> Self {
-            // SAFETY: as in `splat`.
-            Wide(unsafe { _mm512_mul_ps(self.0, other.0) })
-        }
-    }
-}
 
 /// A linear map along one axis, of the first `FROM` values to the first `TO`.
 trait Axis {
@@ -274,23 +118,92 @@ unsafe fn runs<V: Vector, A: Axis>(len: usize, from: *const f32, from_apart: usi
     }
 }
 
+/// Applies a map to six runs of `len` elements, `len` apart, and stores the results rounded, `to_apart` elements of four bytes apart.
+///
+/// # Safety
+/// As for `runs`.
+#[inline(always)]
+unsafe fn rounded_runs<V: Vector, A: Axis>(len: usize, from: *const f32, to: *mut f32, to_apart: usize) {
+    for at in (0..len).step_by(V::LANES) {
+        let count = (len - at).min(V::LANES);
+        // SAFETY: elements from `at` to `at + count` are in each run.
+        unsafe {
+            let results = A::apply(values::<V, A>(from.add(at), len, count));
+            for (number, result) in results.into_iter().enumerate().take(A::TO) {
+                result.store_rounded(to.add(number * to_apart).cast::<u16>().add(at), count);
+            }
+        }
+    }
+}
+
+/// Applies a map to six runs of `len` elements, `len` apart, and to six more `second` elements on, and stores pairs of the results
+/// rounded, `to_apart` pairs apart.
+///
+/// # Safety
+/// As for `runs`.
+#[inline(always)]
+unsafe fn paired_runs<V: Vector, A: Axis>(len: usize, from: *const f32, second: usize, to: *mut f32, to_apart: usize) {
+    for at in (0..len).step_by(V::LANES) {
+        let count = (len - at).min(V::LANES);
+        // SAFETY: elements from `at` to `at + count` are in each run.
+        unsafe {
+            let first = A::apply(values::<V, A>(from.add(at), len, count));
+            let second = A::apply(values::<V, A>(from.add(second + at), len, count));
+            for (number, (first, second)) in first.into_iter().zip(second).enumerate().take(A::TO) {
+                first.store_pairs(second, to.add(number * to_apart).cast::<u32>().add(at), count);
+            }
+        }
+    }
+}
+
+/// Loads `count` elements of each of a map's runs.
+///
+/// # Safety
+/// They must be readable, and the machine must have V.
+#[inline(always)]
+unsafe fn values<V: Vector, A: Axis>(from: *const f32, apart: usize, count: usize) -> [V; POINTS] {
+    let mut values = [V::splat(0.0); POINTS];
+    for (number, value) in values.iter_mut().enumerate().take(A::FROM) {
+        // SAFETY: the caller's promise.
+        *value = unsafe { V::load(from.add(number * apart), count) };
+    }
+    values
+}
+
 /// Pixels to points.
 ///
 /// # Safety
 /// As for [`TransformCode`], and the machine must have V.
 #[inline(always)]
 unsafe fn forward<V: Vector, A: Axis>(shape: &TransformShape, from: *const f32, between: *mut f32, to: *mut f32) {
-    let TransformShape { rows, columns, channels, width, apart, .. } = *shape;
+    let TransformShape { rows, columns, channels, width, apart, pairing, .. } = *shape;
     let row = width * channels;
     for y in 0..rows {
         // SAFETY: the plane's rows from TILE * y on, rows of `between`, and the tiles of row y are what the shape names.
         unsafe {
             runs::<V, A>(row, from.add(TILE * y * row), row, between, row);
             for i in 0..POINTS {
-                for x in 0..columns {
-                    let pixels = between.add(i * row + TILE * x * channels);
-                    let tile = to.add(i * POINTS * apart + (y * columns + x) * channels);
-                    runs::<V, A>(channels, pixels, channels, tile, apart);
+                let (from, to) = (between.add(i * row), to.add(i * POINTS * apart));
+                let pixels = |x: usize| from.add(TILE * x * channels);
+                match pairing {
+                    Pairing::None => {
+                        for x in 0..columns {
+                            let tile = to.add((y * columns + x) * channels);
+                            runs::<V, A>(channels, pixels(x), channels, tile, apart);
+                        }
+                    }
+                    Pairing::Channels => {
+                        for x in 0..columns {
+                            let tile = to.add((y * columns + x) * (channels / 2));
+                            rounded_runs::<V, A>(channels, pixels(x), tile, apart);
+                        }
+                    }
+                    Pairing::Tiles => {
+                        for x in (0..columns).step_by(2) {
+                            let tiles = to.add((y * columns + x) / 2 * channels);
+                            paired_runs::<V, A>(channels, pixels(x), TILE * channels, tiles, apart);
+                        }
+                    }
                 }
             }
         }
@@ -355,12 +268,17 @@ macro_rules! entry {
             between: *mut f32,
             to: *mut f32,
         ) {
-            let transform = match transform {
+            let pairing = match transform / 4 {
+                0 => Pairing::None,
+                1 => Pairing::Channels,
+                _ => Pairing::Tiles,
+            };
+            let transform = match transform % 4 {
                 0 => Transform::Operand,
                 1 => Transform::Gradient,
                 _ => Transform::Product,
             };
-            let shape = TransformShape { transform, rows, columns, channels, width, apart };
+            let shape = TransformShape { transform, rows, columns, channels, width, apart, pairing };
             // SAFETY: the caller's promise.
             unsafe { all::<$vector>(&shape, from, between, to) }
         }
@@ -378,10 +296,18 @@ entry!(
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
     avx512,
-    wide::Wide
+    super::vector::wide::Wide
 );
 
-/// What compiled kernels call under the name `rnet_transform`: the fields of a [`TransformShape`], then the plane and the values at
+entry!(
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    avx512_pairs,
+    super::vector::wide::Wide
+);
+
+/// What compiled kernels call under the name `rnet_transform`: the fields of a [`TransformShape`], of which `transform` is the number
+/// of the transform plus four times that of the pairing, then the plane and the values at
 /// points, whichever is read first, with memory for [`TransformShape::between`] elements between them.
 ///
 /// # Safety
@@ -401,6 +327,8 @@ pub type TransformCode = unsafe extern "C" fn(
 /// The code for an instruction set.
 pub fn transform_code(isa: Isa) -> TransformCode {
     match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        Family::Avx512(_) if super::avx512::pairs::Supported::detect().is_some() => avx512_pairs,
         #[cfg(target_arch = "x86_64")]
         Family::Avx512(_) => avx512,
         #[cfg(target_arch = "x86_64")]

@@ -9,8 +9,8 @@ use super::window::{Window, sweep};
 use super::winograd;
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
-use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
-use rnet_runtime::program::GemmShape;
+use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
+use rnet_runtime::program::{GemmShape, Precision};
 
 /// Most elements of an input tile: a quarter of a usual second-level cache.
 pub const TILE: usize = 64 << 10;
@@ -47,6 +47,13 @@ impl Cut {
         }
         Cut { images: task_images, rows: task_rows, block }
     }
+}
+
+/// Channels in an element of the operands of a product: 2 where they are rounded to pairs of bf16 beforehand, which saves rounding them
+/// anew for each product that reads them.
+pub fn paired(kernel: &Kernel, groups: usize, depth: usize) -> usize {
+    let paired = kernel.arithmetic.precision == Precision::Bf16 && groups == 1 && depth.is_multiple_of(2);
+    if paired { 2 } else { 1 }
 }
 
 /// Where the micro-kernel finds an operand: element address of its row 0 of the task's rows, and the strides there.
@@ -87,7 +94,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     let Window { images, rows, columns, output, input, .. } = window;
     let [kh, kw] = window.kernel;
     let sampled = window.is_pointwise() && !window.is_flat();
-    let direct = window.pad == [0, 0] && kernel.is_direct(x);
+    let unit = paired(&kernel, window.groups, input);
+    let direct = window.pad == [0, 0] && kernel.is_direct(x) && unit == 1;
+    let packing = (unit == 2).then(|| pack(kernel, w, temporary));
+    let packed = packing.as_ref().map(|(_, packed)| *packed);
     let (tile_width, row_step) = if sampled { (columns, 1) } else { (window.tile_width(), window.stride[0]) };
     let depth = kh * kw * window.group_input();
     let large_panel = depth * window.group_output() > PANEL / 2;
@@ -97,7 +107,8 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
 
     let tile_rows = if sampled { cut.rows } else { window.tile_rows(cut.rows) };
     let tile = (!direct).then(|| nest.scratch(tile_rows * tile_width * input));
-    let store_raw = kernel.stored.contains(&anchor);
+    let rounded = (unit == 2).then(|| nest.scratch(tile_rows * tile_width * input / 2));
+    let store_raw = kernel.stores_raw(anchor);
     let raw = (!store_raw).then(|| nest.scratch(cut.block * columns * output));
     let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 
@@ -121,11 +132,15 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
                         outside: 0.0,
                     };
                     body.extend(tile::fill(nest, x, &image, &region, tile));
+                    if let Some(rounded) = &rounded {
+                        let len = tile_rows * tile_width * input;
+                        body.push(Statement::Round { len, from: tile.clone(), to: rounded.clone() });
+                    }
                     let column = if sampled { 1 } else { window.stride[1] };
                     Source {
-                        address: tile.clone(),
-                        row: (row_step * tile_width * input) as i64,
-                        column: (column * input) as i64,
+                        address: rounded.as_ref().unwrap_or(tile).clone(),
+                        row: (row_step * tile_width * input / unit) as i64,
+                        column: (column * input / unit) as i64,
                     }
                 }
                 None => {
@@ -141,7 +156,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
                 }
             };
             // From one row of the window to the next.
-            let line = (if direct { window.width } else { tile_width } * input * window.dilation[0]) as i64;
+            let line = (if direct { window.width } else { tile_width } * input / unit * window.dilation[0]) as i64;
             body.extend(nest.each(cut.rows / cut.block, |nest, b| {
                 let row = task_row.plus(&b.times(cut.block as i64));
                 let first = match &raw {
@@ -152,7 +167,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
                     ),
                 };
                 let a = further(&source.address, &b.times(cut.block as i64 * source.row));
-                let mut body = products(nest, &window, w, &source, line, &a, &first, cut.block);
+                let mut body = products(nest, &window, (w, packed), &source, line, &a, &first, cut.block);
                 let sweep = sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::default(), 1);
                 let mut map = MapBuilder::new(nest, cut.block * columns, output);
                 let result = map.plain(first, output as i64, 1);
@@ -164,15 +179,31 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
             body
         },
     ));
-    vec![(nest, body)]
+    packing.map(|(part, _)| part).into_iter().chain([(nest, body)]).collect()
 }
 
-/// The matrix products of a block of output rows.
+/// The launch that rounds the weights in pairs of input channels, into a temporary, and the number of this.
+fn pack<'g>(kernel: Kernel<'g>, w: NodeId, temporary: &mut dyn FnMut(usize) -> usize) -> (Part<'g>, usize) {
+    let len = kernel.graph[w].ty.len();
+    let output = kernel.dims(w)[0];
+    // In memory the weights are [Kh * Kw * input, output], and pairs of rows are pairs of input channels of one tap.
+    let pairs = len / output / 2;
+    let rows = chunk(pairs, (4096 / output).max(1));
+    let packed = temporary(len / 2);
+    let mut nest = NestBuilder::new(Kernel { stored: &[], ..kernel }, &[pairs / rows]);
+    let offset = nest.task(0).times((rows * output) as i64);
+    let to = Address { base: nest.buffer(Buffer::Temporary(packed)), offset: offset.clone() };
+    let from = nest.value(w, offset.times(2));
+    let body = vec![Statement::Pack { rows: 2 * rows, len: output, from: (from, output), to: (to, output) }];
+    ((nest, body), packed)
+}
+
+/// The matrix products of a block of output rows, with weights as they are or, in the temporary, paired.
 #[allow(clippy::too_many_arguments)]
 fn products(
     nest: &mut NestBuilder,
     window: &Window,
-    w: NodeId,
+    (w, packed): (NodeId, Option<usize>),
     source: &Source,
     line: i64,
     a: &Address,
@@ -181,7 +212,9 @@ fn products(
 ) -> Vec<Statement> {
     let [kh, kw] = window.kernel;
     let (depth, outputs) = (window.group_input(), window.group_output());
-    let (input, output) = (window.input as i64, window.output as i64);
+    let unit = if packed.is_some() { 2 } else { 1 };
+    let depth = depth / unit;
+    let (input, output) = ((window.input / unit) as i64, window.output as i64);
     let merged = window.groups == 1 && window.dilation[1] == 1;
     // A flat block is one long row: its pixels follow each other in A and in C.
     let flat = window.is_flat() || (window.is_pointwise() && source.row == source.column * window.columns as i64);
@@ -210,9 +243,14 @@ fn products(
                     c_m: output,
                     batch,
                     accumulate: false,
+                    precision: nest.kernel.arithmetic.precision,
+                    paired: packed.is_some(),
                 };
                 let a = further(a, &r.times(source.row).plus(&g.times(depth as i64)));
-                let b = nest.value(w, column.clone());
+                let b = match packed {
+                    Some(packed) => Address { base: nest.buffer(Buffer::Temporary(packed)), offset: column.clone() },
+                    None => nest.value(w, column.clone()),
+                };
                 let c = further(c, &r.times(window.columns as i64 * output).plus(&column));
                 vec![nest.gemm(shape, a, b, c)]
             })

@@ -5,7 +5,7 @@
 //! forward pass. A first launch packs the weights: taps reversed, [Kh, Kw, output, input].
 
 use super::Part;
-use super::convolution::{Cut, PANEL, output_blocks};
+use super::convolution::{Cut, PANEL, output_blocks, paired};
 use super::tile::{self, Region};
 use super::window::{Window, floor_div, sweep};
 use super::winograd;
@@ -52,25 +52,35 @@ fn reach(window: &Window, d: usize, extent: usize) -> usize {
     (high - low(window, d) + 1) as usize
 }
 
-/// Packs the weights.
-fn pack<'g>(kernel: Kernel<'g>, window: &Window, w: NodeId, packed: usize) -> Part<'g> {
+/// Packs the weights; where `unit` is 2, in pairs of output channels.
+fn pack<'g>(kernel: Kernel<'g>, window: &Window, w: NodeId, packed: usize, unit: usize) -> Part<'g> {
     let [kh, kw] = window.kernel;
     let (depth, output) = (window.group_input(), window.output);
     let block = chunk(output, (4096 / depth.max(1)).max(1));
+    let block = if block.is_multiple_of(unit) { block } else { output };
     let kernel = Kernel { stored: &[], ..kernel };
     let mut nest = NestBuilder::new(kernel, &[output / block]);
     let first = nest.task(0).times(block as i64);
     let base = nest.buffer(Buffer::Temporary(packed));
+    let floats = (unit == 2).then(|| nest.scratch(block * depth));
     let body = nest.each(kh, |nest, i| {
         nest.each(kw, |nest, j| {
             let from = i.times(kw as i64).plus(&j).times((depth * output) as i64).plus(&first);
             let reversed = i.times(-(kw as i64)).plus(&j.times(-1)).offset((kh * kw) as i64 - 1);
-            let to = reversed.times((depth * output) as i64).plus(&first.times(depth as i64));
+            // Blocks and outputs are even where pairs are wanted.
+            let to =
+                reversed.times((depth * output / unit) as i64).plus(&nest.task(0).times((block / unit * depth) as i64));
+            let to = Address { base, offset: to };
             let from = nest.value(w, from);
             let mut map = MapBuilder::new(nest, block, depth);
             let value = map.plain(from, 1, output as i64);
-            map.store(value, Address { base, offset: to }, depth as i64, 1);
-            map.finish()
+            map.store(value, floats.clone().unwrap_or(to.clone()), depth as i64, 1);
+            let mut body = map.finish();
+            if let Some(floats) = &floats {
+                let from = (floats.clone(), depth);
+                body.push(Statement::Pack { rows: block, len: depth, from, to: (to, depth) });
+            }
+            body
         })
     });
     (nest, body)
@@ -90,17 +100,19 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     }
     let Window { images, height, width, input, output, .. } = window;
     let weights = window.kernel[0] * window.kernel[1] * window.group_input() * output;
-    let packed = temporary(weights);
-    let packing = pack(kernel, &window, w, packed);
+    let unit = paired(&kernel, window.groups, output);
+    let packed = temporary(weights / unit);
+    let packing = pack(kernel, &window, w, packed, unit);
 
-    let direct = window.is_flat() && kernel.is_direct(dy);
+    let direct = window.is_flat() && kernel.is_direct(dy) && unit == 1;
     let tile_width = reach(&window, 1, width);
     let scratch_row = if direct { 0 } else { (tile_width * output).div_ceil(window.stride[0]) };
     let cut = Cut::new(images, height, width * input, scratch_row, window.stride[0], weights > PANEL / 2);
     let tile_rows = reach(&window, 0, cut.rows);
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(cut.images), height / cut.rows]);
     let tile = (!direct).then(|| nest.scratch(tile_rows * tile_width * output));
-    let store_raw = kernel.stored.contains(&anchor);
+    let rounded = (unit == 2).then(|| nest.scratch(tile_rows * tile_width * output / 2));
+    let store_raw = kernel.stores_raw(anchor);
     let raw = (!store_raw).then(|| nest.scratch(cut.block * width * input));
     let (task_image, task_row) = (nest.task(0).times(cut.images as i64), nest.task(1).times(cut.rows as i64));
 
@@ -125,7 +137,11 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
                         outside: 0.0,
                     };
                     body.extend(tile::fill(nest, dy, &image, &region, tile));
-                    tile.clone()
+                    if let Some(rounded) = &rounded {
+                        let len = tile_rows * tile_width * output;
+                        body.push(Statement::Round { len, from: tile.clone(), to: rounded.clone() });
+                    }
+                    rounded.as_ref().unwrap_or(tile).clone()
                 }
                 None => nest.value(
                     dy,
@@ -141,8 +157,9 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
                         image.times((height * width * input) as i64).plus(&row.times((width * input) as i64)),
                     ),
                 };
-                let a = further(&source, &b.times((cut.block / window.stride[0] * tile_width * output) as i64));
-                let mut body = products(nest, &window, packed, tile_width, &a, &first, cut.block);
+                let moved = cut.block / window.stride[0] * tile_width * output / unit;
+                let a = further(&source, &b.times(moved as i64));
+                let mut body = products(nest, &window, (packed, unit), tile_width, &a, &first, cut.block);
                 let sweep = sweep(nest.kernel.dims(anchor), image.clone(), row, Affine::default(), 1);
                 let mut map = MapBuilder::new(nest, cut.block * width, input);
                 let result = map.plain(first, input as i64, 1);
@@ -161,15 +178,16 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
 fn products(
     nest: &mut NestBuilder,
     window: &Window,
-    packed: usize,
+    (packed, unit): (usize, usize),
     tile_width: usize,
     a: &Address,
     c: &Address,
     block: usize,
 ) -> Vec<Statement> {
     let base = nest.buffer(Buffer::Temporary(packed));
-    let (depth, outputs) = (window.group_output(), window.group_input());
-    let (input, output) = (window.input as i64, window.output as i64);
+    // In elements, which are pairs where `unit` is 2.
+    let (depth, outputs) = (window.group_output() / unit, window.group_input());
+    let (input, output) = (window.input as i64, (window.output / unit) as i64);
     let [kh, kw] = window.kernel;
     let merged = window.groups == 1 && window.stride[1] == 1 && window.dilation[1] == 1;
     let row_len = tile_width as i64 * output;
@@ -194,7 +212,7 @@ fn products(
                 }));
                 continue;
             }
-            let weights = |i: usize, j: usize| (((kh - 1 - i) * kw + (kw - 1 - j)) * window.output * outputs) as i64;
+            let weights = |i: usize, j: usize| ((kh - 1 - i) * kw + (kw - 1 - j)) as i64 * output * outputs as i64;
             let batch: Vec<(i64, i64)> = if merged {
                 // The last tap reads the first column; the packed taps run the same way.
                 let &(last, column) = horizontal.taps.last().expect("taps are not empty");
@@ -222,6 +240,8 @@ fn products(
                             c_m,
                             batch,
                             accumulate: false,
+                            precision: nest.kernel.arithmetic.precision,
+                            paired: unit == 2,
                         };
                         let a = further(a, &r.times(row_len).plus(&g.times(depth as i64)));
                         let b = Address { base, offset: o.plus(&g.times((depth * outputs) as i64)) };

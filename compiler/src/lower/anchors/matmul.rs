@@ -4,7 +4,7 @@ use super::Part;
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, Sweep, chunk, further};
-use rnet_runtime::program::GemmShape;
+use rnet_runtime::program::{GemmShape, Precision};
 
 /// Rows of the result that a task aims at.
 const ROWS: usize = 64;

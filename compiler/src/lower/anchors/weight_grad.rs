@@ -198,6 +198,8 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                                     c_m: output as i64,
                                     batch: batch.clone(),
                                     accumulate: true,
+                                    precision: nest.kernel.arithmetic.precision,
+                                    paired: false,
                                 };
                                 let tap = i.times(line).plus(&j.times((window.dilation[1] * input) as i64));
                                 let a = further(

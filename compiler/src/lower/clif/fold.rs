@@ -4,7 +4,7 @@
 
 use super::map::{Code, Place, Unit};
 use super::plan::UNITS;
-use super::{Emitter, LANES, Pointer, VECTOR};
+use super::{ELEMENT, Emitter, LANES, Pointer, VECTOR};
 use crate::lower::loops::{Effect, Fold, Map};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -62,7 +62,7 @@ impl Accumulators {
             for (number, unit) in vectors.iter().enumerate() {
                 let pixels: Vec<Value> = values.iter().skip(number).step_by(vectors.len()).copied().collect();
                 let total = emitter.together(*fold, &pixels);
-                let pointer = code.at(emitter, *pointer, 0, 1, place, *unit);
+                let pointer = code.at(emitter, *pointer, (0, 1, ELEMENT), place, *unit);
                 let before = emitter.load(pointer, 1, unit.lanes);
                 let after = emitter.fold(*fold, before, total);
                 emitter.store(after, pointer, 1, unit.lanes);

@@ -4,7 +4,7 @@ use super::fold::Accumulators;
 use super::plan::{Level, Plan, UNITS};
 use super::{Emitter, LANES, Pointer, VECTOR};
 use crate::lower::expression::{Expression, Scalar};
-use crate::lower::loops::{Effect, Load, Map};
+use crate::lower::loops::{Effect, Element, Load, Map};
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 
@@ -51,7 +51,7 @@ pub(super) fn emit(emitter: &mut Emitter, map: &Map) {
     if map.pixels == 0 || map.channels == 0 {
         return;
     }
-    let plan = Plan::new(map);
+    let plan = Plan::new(map, emitter.contracted);
     let code = Code::new(emitter, plan);
     let map = &code.plan.map;
     let mut shared = vec![None; map.steps.len()];
@@ -79,7 +79,7 @@ pub(super) fn emit(emitter: &mut Emitter, map: &Map) {
 impl Code {
     fn new(emitter: &mut Emitter, plan: Plan) -> Code {
         let map = &plan.map;
-        let loads = map.loads.iter().map(|load| emitter.address(&load.address)).collect();
+        let loads = map.loads.iter().map(|load| emitter.address_of(&load.address, load.element.bytes())).collect();
         let mut effects = Vec::new();
         let mut channel_strides = vec![1];
         let mut pixel_strides = Vec::new();
@@ -90,7 +90,7 @@ impl Code {
         for effect in &map.effects {
             let (Effect::Store { address, .. } | Effect::FoldPixels { address, .. } | Effect::FoldAll { address, .. }) =
                 effect;
-            effects.push(emitter.address(address));
+            effects.push(emitter.address_of(address, element(effect).bytes()));
             if let Effect::Store { pixel_stride, channel_stride, .. } = effect {
                 channel_strides.push(*channel_stride);
                 pixel_strides.push(*pixel_stride);
@@ -171,10 +171,14 @@ impl Code {
             let (mut over_all, mut over_pixels) = (0, super::fold::count_all(map) * UNITS);
             for (effect, pointer) in map.effects.iter().zip(&self.effects) {
                 match effect {
-                    Effect::Store { value, pixel_stride, channel_stride, .. } => {
+                    Effect::Store { value, pixel_stride, channel_stride, element, .. } => {
                         let value = self.operand(emitter, *value, values);
-                        let pointer = self.at(emitter, *pointer, *pixel_stride, *channel_stride, place, *unit);
-                        emitter.store(value, pointer, *channel_stride, unit.lanes);
+                        let strides = (*pixel_stride, *channel_stride, element.bytes());
+                        let pointer = self.at(emitter, *pointer, strides, place, *unit);
+                        match element {
+                            Element::Bf16 => emitter.store_rounded(value, pointer, *channel_stride, unit.lanes),
+                            _ => emitter.store(value, pointer, *channel_stride, unit.lanes),
+                        }
                     }
                     Effect::FoldPixels { value, fold, .. } => {
                         let value = self.operand(emitter, *value, values);
@@ -214,6 +218,7 @@ impl Code {
                 continue;
             }
             let pointers: Vec<Pointer> = units.iter().map(|unit| self.load_pointer(emitter, k, place, *unit)).collect();
+            assert!(load.element != Element::Bf16, "clif: partial results are f32");
             let read = |emitter: &mut Emitter, pointer: Pointer, unit: &Unit| {
                 emitter.load(pointer, load.channel_stride, unit.lanes)
             };
@@ -259,17 +264,16 @@ impl Code {
     }
 
     fn load_pointer(&self, emitter: &mut Emitter, load: usize, place: &Place, unit: Unit) -> Pointer {
-        let Load { pixel_stride, channel_stride, .. } = self.plan.map.loads[load];
-        self.at(emitter, self.loads[load], pixel_stride, channel_stride, place, unit)
+        let Load { pixel_stride, channel_stride, element, .. } = self.plan.map.loads[load];
+        self.at(emitter, self.loads[load], (pixel_stride, channel_stride, element.bytes()), place, unit)
     }
 
-    /// The address of a unit's first element, for something that starts at `pointer`.
+    /// The address of a unit's first element, for something that starts at `pointer` and has elements of `bytes` bytes.
     pub(super) fn at(
         &self,
         emitter: &mut Emitter,
         pointer: Pointer,
-        pixel_stride: i64,
-        channel_stride: i64,
+        (pixel_stride, channel_stride, bytes): (i64, i64, i64),
         place: &Place,
         unit: Unit,
     ) -> Pointer {
@@ -280,19 +284,19 @@ impl Code {
             (&self.pixel_strides, pixel_stride, &place.pixels),
         ] {
             if let Some(offset) = find(strides, stride, offsets) {
-                value = emitter.indexed(value, offset);
+                value = emitter.indexed_by(value, offset, bytes);
             }
         }
         let constant = channel_stride * (place.first_channel + unit.channel) as i64
             + pixel_stride * (place.first_pixel + unit.pixel) as i64;
-        Pointer { value, offset: pointer.offset + constant * super::ELEMENT }
+        Pointer { value, offset: pointer.offset + constant * bytes }
     }
 
     /// A value as f32. Integer loads are kept as raw bits, because a seed wants those.
     fn operand(&self, emitter: &mut Emitter, scalar: Scalar, values: &Values) -> Value {
         let value = values[scalar.0 as usize].expect("operands come before their uses");
         match self.plan.map.steps[scalar.0 as usize] {
-            Expression::Load(k) if self.plan.map.loads[k].integer => {
+            Expression::Load(k) if self.plan.map.loads[k].element == Element::I32 => {
                 let bits = emitter.bits(value);
                 emitter.builder.ins().fcvt_from_sint(VECTOR, bits)
             }
@@ -426,7 +430,11 @@ impl Code {
 
     fn load(&self, emitter: &mut Emitter, k: usize, place: &Place, unit: Unit) -> Value {
         let pointer = self.load_pointer(emitter, k, place, unit);
-        let Load { channel_stride, partials: (count, stride), .. } = self.plan.map.loads[k];
+        let Load { channel_stride, partials: (count, stride), element, .. } = self.plan.map.loads[k];
+        if element == Element::Bf16 {
+            assert!(count == 1, "clif: partial results are f32");
+            return emitter.load_rounded(pointer, channel_stride, unit.lanes);
+        }
         let mut sum = emitter.load(pointer, channel_stride, unit.lanes);
         if count > UNITS {
             // Only a value for the whole map comes here; others are summed unit by unit in `partial_sums`.
@@ -444,6 +452,14 @@ impl Code {
             sum = emitter.builder.ins().fadd(sum, more);
         }
         sum
+    }
+}
+
+/// What an effect leaves in memory.
+fn element(effect: &Effect) -> Element {
+    match effect {
+        Effect::Store { element, .. } => *element,
+        Effect::FoldPixels { .. } | Effect::FoldAll { .. } => Element::F32,
     }
 }
 

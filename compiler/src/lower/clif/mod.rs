@@ -1,5 +1,6 @@
 //! Code generation: a loop nest becomes a Cranelift function. The ABI is that of [`rnet_runtime::program::Kernel`].
 
+mod contract;
 mod fold;
 mod map;
 mod math;
@@ -39,15 +40,6 @@ pub fn emit(nest: &Nest, name: &str, isa: &dyn TargetIsa) -> Function {
     let mut function = Function::with_name_signature(UserFuncName::testcase(name), signature.clone());
     let mut context = FunctionBuilderContext::new();
     let mut builder = FunctionBuilder::new(&mut function, &mut context);
-    // The micro-kernel is symbol number 0 and takes four pointers, as a kernel itself does.
-    let symbol = builder.func.declare_imported_user_function(UserExternalName::new(0, 0));
-    let signature = builder.import_signature(signature);
-    let gemm = builder.import_function(ExtFuncData {
-        name: ExternalName::user(symbol),
-        signature,
-        colocated: false,
-        patchable: false,
-    });
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -57,8 +49,16 @@ pub fn emit(nest: &Nest, name: &str, isa: &dyn TargetIsa) -> Function {
     let pointer_flags = MemFlagsData::trusted().with_readonly().with_can_move();
     let bases =
         (0..nest.buffers).map(|k| builder.ins().load(types::I64, pointer_flags, buffers, k as i32 * 8)).collect();
-    let mut emitter =
-        Emitter { builder, fma: has_fma(isa), bases, scratch, gemms, gemm, transform: None, vars: BTreeMap::new() };
+    let mut emitter = Emitter {
+        builder,
+        fma: has_fma(isa),
+        contracted: nest.contracted,
+        bases,
+        scratch,
+        gemms,
+        imported: [None; 4],
+        vars: BTreeMap::new(),
+    };
     emitter.coordinates(&nest.grid, task);
     emitter.statements(&nest.body);
     emitter.builder.ins().return_(&[]);
@@ -88,13 +88,14 @@ struct Pointer {
 struct Emitter<'a> {
     builder: FunctionBuilder<'a>,
     fma: bool,
+    /// See [`Nest::contracted`].
+    contracted: bool,
     /// The addresses of the buffers.
     bases: Vec<Value>,
     scratch: Value,
     gemms: Value,
-    gemm: FuncRef,
-    /// Imported where it is first called.
-    transform: Option<FuncRef>,
+    /// The runtime's functions by number, imported where they are first called.
+    imported: [Option<FuncRef>; 4],
     vars: BTreeMap<Var, Value>,
 }
 
@@ -123,6 +124,10 @@ impl Emitter<'_> {
                 Statement::Fill { address, len, value } => self.fill(address, *len, *value),
                 Statement::Gemm { shape, a, b, c } => self.product(*shape, [a, b, c]),
                 Statement::Transform { shape, from, between, to } => self.transform(shape, [from, between, to]),
+                Statement::Round { len, from, to } => self.call_with(3, &[*len], &[from, to]),
+                Statement::Pack { rows, len, from, to } => {
+                    self.call_with(2, &[*rows, from.1, *len, to.1], &[&from.0, &to.0])
+                }
                 Statement::Map(map) => map::emit(self, map),
             }
         }
@@ -211,33 +216,39 @@ impl Emitter<'_> {
             let pointer = self.address(operand);
             arguments.push(self.flat(pointer));
         }
-        self.builder.ins().call(self.gemm, &arguments);
+        self.call(0, &arguments);
     }
 
-    /// Calls the transform, which is symbol number 1.
     fn transform(&mut self, shape: &TransformShape, operands: [&Address; 3]) {
-        let function = match self.transform {
-            Some(function) => function,
-            None => {
-                let mut signature = self.builder.func.signature.clone();
-                signature.params = vec![AbiParam::new(types::I64); 9];
-                let symbol = self.builder.func.declare_imported_user_function(UserExternalName::new(0, 1));
-                let signature = self.builder.import_signature(signature);
-                let name = ExternalName::user(symbol);
-                let data = ExtFuncData { name, signature, colocated: false, patchable: false };
-                *self.transform.insert(self.builder.import_function(data))
-            }
-        };
-        let TransformShape { transform, rows, columns, channels, width, apart } = *shape;
-        let mut arguments = vec![self.integer(transform as i64)];
-        for number in [rows, columns, channels, width, apart] {
-            arguments.push(self.integer(number as i64));
-        }
+        let TransformShape { transform, rows, columns, channels, width, apart, pairing } = *shape;
+        let numbers = [transform as usize + 4 * pairing as usize, rows, columns, channels, width, apart];
+        self.call_with(1, &numbers, &operands);
+    }
+
+    /// Calls a function of the runtime with numbers and addresses.
+    fn call_with(&mut self, function: usize, numbers: &[usize], operands: &[&Address]) {
+        let mut arguments: Vec<Value> = numbers.iter().map(|&number| self.integer(number as i64)).collect();
         for operand in operands {
             let pointer = self.address(operand);
             arguments.push(self.flat(pointer));
         }
-        self.builder.ins().call(function, &arguments);
+        self.call(function, &arguments);
+    }
+
+    /// Calls the function of the runtime that has this number in every module; see [`rnet_runtime::program::Kernel`].
+    fn call(&mut self, function: usize, arguments: &[Value]) {
+        let known = self.imported[function];
+        let callee = known.unwrap_or_else(|| {
+            let mut signature = self.builder.func.signature.clone();
+            signature.params = vec![AbiParam::new(types::I64); arguments.len()];
+            let symbol = UserExternalName::new(0, function as u32);
+            let symbol = self.builder.func.declare_imported_user_function(symbol);
+            let signature = self.builder.import_signature(signature);
+            let name = ExternalName::user(symbol);
+            self.builder.import_function(ExtFuncData { name, signature, colocated: false, patchable: false })
+        });
+        self.imported[function] = Some(callee);
+        self.builder.ins().call(callee, arguments);
     }
 
     /// A loop of `trips` iterations, at least none. For each stride the body gets an offset that starts at 0 and grows by
@@ -304,23 +315,33 @@ impl Emitter<'_> {
     }
 
     fn address(&mut self, address: &Address) -> Pointer {
+        self.address_of(address, ELEMENT)
+    }
+
+    /// An address that counts elements of `bytes` bytes.
+    fn address_of(&mut self, address: &Address, bytes: i64) -> Pointer {
         let base = match address.base {
             Base::Buffer(k) => self.bases[k],
             Base::Scratch => self.scratch,
         };
-        let offset = address.offset.constant * ELEMENT;
+        let offset = address.offset.constant * bytes;
         if address.offset.terms.is_empty() {
             return Pointer { value: base, offset };
         }
         let moving = Affine { constant: 0, terms: address.offset.terms.clone() };
         let moving = self.affine(&moving);
-        Pointer { value: self.indexed(base, moving), offset }
+        Pointer { value: self.indexed_by(base, moving, bytes), offset }
     }
 
-    /// `base` moved by `index` elements.
+    /// `base` moved by `index` elements of four bytes.
     fn indexed(&mut self, base: Value, index: Value) -> Value {
-        let two = self.builder.ins().iconst(types::I32, 2);
-        let bytes = self.builder.ins().ishl(index, two);
+        self.indexed_by(base, index, ELEMENT)
+    }
+
+    /// `base` moved by `index` elements of two or four bytes.
+    fn indexed_by(&mut self, base: Value, index: Value, bytes: i64) -> Value {
+        let shift = self.builder.ins().iconst(types::I32, i64::from(bytes.trailing_zeros()));
+        let bytes = self.builder.ins().ishl(index, shift);
         self.builder.ins().iadd(base, bytes)
     }
 

@@ -1,6 +1,7 @@
 //! How a map is run: brought to a form with as few pixels as possible, its steps placed outside the loops where they can be.
 
 use super::LANES;
+use super::contract::contract;
 use crate::lower::expression::{Expression, Scalar};
 use crate::lower::loops::{Effect, Load, Map};
 
@@ -35,7 +36,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(map: &Map) -> Plan {
+    pub(super) fn new(map: &Map, contracted: bool) -> Plan {
         let mut map = map.clone();
         if map.channels == 1 && counts_on(&map) {
             pixels_become_channels(&mut map);
@@ -46,8 +47,10 @@ impl Plan {
         } else if swapping_helps(&map) {
             swap(&mut map);
         }
-        let needed = needed(&map);
         let levels = levels(&map);
+        let all = needed(&map);
+        contract(&mut map, &levels, &all, contracted);
+        let needed = needed(&map);
         let mut plan = Plan { map, levels, needed, vectors: UNITS, pixels: 1 };
         plan.choose_block();
         plan
@@ -98,7 +101,7 @@ pub(super) fn stored(effect: &Effect) -> Scalar {
 }
 
 /// The operands of a step.
-fn operands(step: &Expression) -> impl Iterator<Item = Scalar> {
+pub(super) fn operands(step: &Expression) -> impl Iterator<Item = Scalar> {
     use Expression as E;
     let operands = match *step {
         E::Load(_) | E::Constant(_) | E::Channel => [None; 3],

@@ -1,1 +1,5 @@
+//! Compiled nests against the interpreter.
 
+mod interpreter;
+mod maps;
+mod nests;

@@ -1,6 +1,7 @@
 //! Vectors: how they are read, written, made and combined.
 
 use super::{ELEMENT, Emitter, LANES, Pointer, VECTOR};
+use crate::lower::loops::Element;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value, types};
 
@@ -45,6 +46,53 @@ impl Emitter<'_> {
             let pointer = Pointer { offset: pointer.offset + lane as i64 * stride * ELEMENT, ..pointer };
             let (base, offset) = self.short(pointer);
             self.builder.ins().store(memory(), element, base, offset);
+        }
+    }
+
+    /// Reads `lanes` bf16, `stride` apart; 0 is one for all lanes.
+    pub(super) fn load_rounded(&mut self, pointer: Pointer, stride: i64, lanes: usize) -> Value {
+        let halves = if stride == 1 && lanes == LANES {
+            let (base, offset) = self.short(pointer);
+            self.builder.ins().uload16x4(memory(), base, offset)
+        } else {
+            let one = |emitter: &mut Self, lane: i64| {
+                let pointer = Pointer { offset: pointer.offset + lane * stride * Element::Bf16.bytes(), ..pointer };
+                let (base, offset) = emitter.short(pointer);
+                emitter.builder.ins().uload16(types::I32, memory(), base, offset)
+            };
+            let first = one(self, 0);
+            let mut vector = self.builder.ins().splat(types::I32X4, first);
+            for lane in 1..if stride == 0 { 1 } else { lanes } {
+                let element = one(self, lane as i64);
+                vector = self.builder.ins().insertlane(vector, element, lane as u8);
+            }
+            vector
+        };
+        let sixteen = self.builder.ins().iconst(types::I32, 16);
+        let bits = self.builder.ins().ishl(halves, sixteen);
+        self.float(bits)
+    }
+
+    /// Rounds the first `lanes` elements to the nearest bf16, ties away from 0, and writes them, `stride` apart. A NaN that instructions make stays one.
+    pub(super) fn store_rounded(&mut self, value: Value, pointer: Pointer, stride: i64, lanes: usize) {
+        let bits = self.bits(value);
+        let sixteen = self.builder.ins().iconst(types::I32, 16);
+        let half = self.splat_integer(0x8000);
+        let rounded = self.builder.ins().iadd(bits, half);
+        let halves = self.builder.ins().ushr(rounded, sixteen);
+        if stride == 1 && lanes == LANES {
+            let packed = self.builder.ins().unarrow(halves, halves);
+            let packed = self.cast(packed, types::I64X2);
+            let packed = self.builder.ins().extractlane(packed, 0);
+            let (base, offset) = self.short(pointer);
+            self.builder.ins().store(memory(), packed, base, offset);
+            return;
+        }
+        for lane in 0..lanes {
+            let element = self.builder.ins().extractlane(halves, lane as u8);
+            let pointer = Pointer { offset: pointer.offset + lane as i64 * stride * Element::Bf16.bytes(), ..pointer };
+            let (base, offset) = self.short(pointer);
+            self.builder.ins().istore16(memory(), element, base, offset);
         }
     }
 

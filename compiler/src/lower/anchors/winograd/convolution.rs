@@ -4,11 +4,11 @@ use super::super::Part;
 use super::super::tile::{self, Region};
 use super::super::window::sweep;
 use super::transform::{self, POINTS, Plane, Spectrum, TAPS, TILE};
-use super::{Shape, divisor};
+use super::{Shape, channel_pairs, divisor};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
-use rnet_runtime::program::{GemmShape, Transform};
+use rnet_runtime::program::{GemmShape, Pairing, Transform};
 
 /// Elements of the operand's and the products' values at points that a block aims at: together a sixth of a second-level cache
 /// of 1 MiB.
@@ -21,10 +21,12 @@ struct Cut {
 }
 
 impl Cut {
-    fn new(shape: &Shape) -> Cut {
+    fn new(shape: &Shape, pairing: Pairing) -> Cut {
         let [down, across] = shape.tiles();
         let task = tasks(shape.images, down, TILE * shape.columns * shape.outputs);
-        let wanted = (BLOCK / (POINTS * POINTS * (shape.depth + shape.outputs))).clamp(16, 64);
+        // Pairs take half the room.
+        let (block, most) = if pairing == Pairing::None { (BLOCK, 64) } else { (2 * BLOCK, 128) };
+        let wanted = (block / (POINTS * POINTS * (shape.depth + shape.outputs))).clamp(16, most);
         // Large weights at points are read anew for each block, from beyond the second-level cache.
         let wanted = if shape.depth * shape.outputs > 1 << 13 { wanted.max(32) } else { wanted };
         let rows = divisor(task.1, across, wanted);
@@ -34,9 +36,10 @@ impl Cut {
     }
 }
 
-/// Elements of the weights at all points.
-fn packed_len(shape: &Shape) -> usize {
-    POINTS * POINTS * Spectrum::apart(shape.depth * shape.outputs)
+/// Elements of the weights at a pair of points, and a little more: of four bytes, which may be pairs.
+fn packed_apart(kernel: &Kernel, shape: &Shape) -> usize {
+    let each = if channel_pairs(kernel, shape) == Pairing::None { 1 } else { 2 };
+    Spectrum::apart(shape.depth * shape.outputs / each)
 }
 
 /// The launch that brings the weights to the points, into a temporary, and the number of this. `turned` is for the data gradient:
@@ -48,13 +51,15 @@ pub fn pack<'g>(
     turned: bool,
     temporary: &mut dyn FnMut(usize) -> usize,
 ) -> (Part<'g>, usize) {
-    let packed = temporary(packed_len(shape));
+    let apart = packed_apart(&kernel, shape);
+    let packed = temporary(POINTS * POINTS * apart);
     let (depth, outputs) = (shape.depth, shape.outputs);
+    let is_paired = channel_pairs(&kernel, shape) != Pairing::None;
     let rows = chunk(depth, (2048 / outputs.max(1)).max(1));
+    let rows = if is_paired && rows % 2 == 1 { depth } else { rows };
     let mut nest = NestBuilder::new(Kernel { stored: &[], ..kernel }, &[depth / rows]);
     let first = nest.task(0).times(rows as i64);
     let base = nest.buffer(Buffer::Temporary(packed));
-    let to = Address { base, offset: first.times(outputs as i64) };
     // In memory a tap is [input, output]; for the data gradient the depth is the output.
     let strides = if turned { (1, depth as i64) } else { (outputs as i64, 1) };
     let from = nest.value(w, first.times(strides.0));
@@ -62,8 +67,21 @@ pub fn pack<'g>(
         let (i, j) = if turned { (TAPS - 1 - i, TAPS - 1 - j) } else { (i, j) };
         further(&from, &Affine::constant(((i * TAPS + j) * depth * outputs) as i64))
     };
-    let apart = Spectrum::apart(depth * outputs) as i64;
-    let body = transform::weights_forward(&mut nest, [rows, outputs], &tap, strides, &to, apart);
+    if !is_paired {
+        let to = Address { base, offset: first.times(outputs as i64) };
+        let body = transform::weights_forward(&mut nest, [rows, outputs], &tap, strides, &to, apart as i64);
+        return ((nest, body), packed);
+    }
+    let floats = nest.scratch(POINTS * POINTS * rows * outputs);
+    let step = (rows * outputs) as i64;
+    let mut body = transform::weights_forward(&mut nest, [rows, outputs], &tap, strides, &floats, step);
+    // The first row is even, so half of its offset in floats is its offset in pairs.
+    let to = Address { base, offset: nest.task(0).times((rows / 2 * outputs) as i64) };
+    body.extend(nest.each(POINTS * POINTS, |_, pair| {
+        let from = (further(&floats, &pair.times(step)), outputs);
+        let to = (further(&to, &pair.times(apart as i64)), outputs);
+        vec![Statement::Pack { rows, len: outputs, from, to }]
+    }));
     ((nest, body), packed)
 }
 
@@ -71,7 +89,8 @@ pub fn pack<'g>(
 pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, packed: usize) -> Part<'g> {
     let Shape { images, depth, rows, columns, outputs, .. } = *shape;
     let [down, across] = shape.tiles();
-    let Cut { task: [task_images, task_rows], block: [block_images, block_rows] } = Cut::new(shape);
+    let Cut { task: [task_images, task_rows], block: [block_images, block_rows] } =
+        Cut::new(shape, channel_pairs(&kernel, shape));
     let mut nest = NestBuilder::new(kernel, &[images.div_ceil(task_images), down / task_rows]);
 
     let tiles = block_images * block_rows * across;
@@ -79,10 +98,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, p
     let tile_rows = TILE * block_rows + TAPS - 1;
     let tile = nest.scratch(tile_rows * tile_width * depth);
     let between = nest.scratch(POINTS * (tile_width * depth).max(TILE * across * outputs));
-    let operand = Spectrum::scratch(&mut nest, tiles, depth);
-    let product = Spectrum::scratch(&mut nest, tiles, outputs);
+    let operand = Spectrum::scratch(&mut nest, tiles, depth, channel_pairs(&kernel, shape));
+    let product = Spectrum::scratch(&mut nest, tiles, outputs, Pairing::None);
     // Tiles that stick out of the result go to scratch memory, from where the epilogue takes what is wanted.
-    let store_raw = kernel.stored.contains(&anchor) && shape.is_exact();
+    let store_raw = kernel.stores_raw(anchor) && shape.is_exact();
     let raw_columns = TILE * across;
     let raw = (!store_raw).then(|| nest.scratch(TILE * block_rows * raw_columns * outputs));
     let (task_image, task_row) = (nest.task(0).times(task_images as i64), nest.task(1).times(task_rows as i64));
@@ -118,7 +137,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, p
                     ));
                     body
                 });
-                body.extend(products(nest, packed, tiles, &operand, &product));
+                body.extend(products(nest, packed, packed_apart(&kernel, shape), tiles, &operand, &product));
                 body.extend(nest.each(block_images, |nest, i| {
                     let image = first_image.plus(&i);
                     let row = first_row.times(TILE as i64);
@@ -163,12 +182,14 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, x: NodeId, shape: &Shape, p
 fn products(
     nest: &mut NestBuilder,
     packed: usize,
+    apart: usize,
     tiles: usize,
     operand: &Spectrum,
     product: &Spectrum,
 ) -> Vec<Statement> {
     let base = nest.buffer(Buffer::Temporary(packed));
-    let (depth, outputs) = (operand.channels, product.channels);
+    let paired = operand.pairing != Pairing::None;
+    let (depth, outputs) = (operand.channels / if paired { 2 } else { 1 }, product.channels);
     nest.each(POINTS * POINTS, |nest, pair| {
         let shape = GemmShape {
             m: tiles,
@@ -180,8 +201,10 @@ fn products(
             c_m: outputs as i64,
             batch: vec![(0, 0)],
             accumulate: false,
+            precision: nest.kernel.arithmetic.precision,
+            paired,
         };
-        let b = Address { base, offset: pair.times(Spectrum::apart(depth * outputs) as i64) };
+        let b = Address { base, offset: pair.times(apart as i64) };
         let (a, c) = (operand.at(&pair, &Affine::default()), product.at(&pair, &Affine::default()));
         vec![nest.gemm(shape, a, b, c)]
     })

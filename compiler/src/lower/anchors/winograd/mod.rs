@@ -11,6 +11,7 @@ pub use weight_grad::{lower as lower_weight_grad, partials};
 
 use super::window::Window;
 use crate::lower::nest::{Algorithm, Kernel};
+use rnet_runtime::program::{Pairing, Precision};
 use transform::{POINTS, TAPS, TILE};
 
 /// A convolution as this family sees it: `outputs` channels at rows x columns from `depth` channels.
@@ -50,6 +51,23 @@ impl Shape {
     }
 }
 
+/// How the forward pass and the data gradient pair the operand's values at points: along the sum, if they are bf16 and even in number.
+fn channel_pairs(kernel: &Kernel, shape: &Shape) -> Pairing {
+    match kernel.arithmetic.precision {
+        Precision::Bf16 if shape.depth.is_multiple_of(2) => Pairing::Channels,
+        _ => Pairing::None,
+    }
+}
+
+/// How the weight gradient, which sums over tiles, pairs those of both operands.
+fn tile_pairs(kernel: &Kernel, shape: &Shape) -> Pairing {
+    let even = [shape.depth, shape.outputs, shape.tiles()[1]].iter().all(|extent| extent.is_multiple_of(2));
+    match kernel.arithmetic.precision {
+        Precision::Bf16 if even => Pairing::Tiles,
+        _ => Pairing::None,
+    }
+}
+
 /// Whether the window is one that the method knows.
 fn fits(window: &Window) -> bool {
     window.kernel == [TAPS; 2]
@@ -62,16 +80,21 @@ fn fits(window: &Window) -> bool {
 /// Weights (of one tap) beyond which those at all points no longer fit the third-level cache.
 const MOST_WEIGHTS: usize = 1 << 17;
 
-/// An estimate in cycles of (direct convolution, this method), for vectors of sixteen and one multiply-add a cycle; `weights`
-/// counts how often the weights go through a transform.
-fn cost(shape: &Shape, weights: usize) -> (f64, f64) {
+/// An estimate in cycles of (direct convolution, this method), for vectors of sixteen and one multiply-add a cycle (two of
+/// bf16); `weights` counts how often the weights go through a transform.
+fn cost(shape: &Shape, weights: usize, precision: Precision) -> (f64, f64) {
     let pixels = (shape.images * shape.rows * shape.columns) as f64;
     let tiles = (shape.images * shape.tiles()[0] * shape.tiles()[1]) as f64;
     let (pairs, channels) = ((shape.depth * shape.outputs) as f64, (shape.depth + shape.outputs) as f64);
     let points = (POINTS * POINTS) as f64;
-    let direct = pixels * (TAPS * TAPS) as f64 * pairs / 16.0 / 0.8;
+    // Of bf16 a fifth goes into packing.
+    let (at_once, packing) = match precision {
+        Precision::F32 => (16.0, 1.0),
+        Precision::Bf16 => (32.0, 0.8),
+    };
+    let direct = pixels * (TAPS * TAPS) as f64 * pairs / at_once / (0.8 * packing);
     // Transforms of a pixel of a channel take about half a cycle on either side, those of a weight at one point a half.
-    let transformed = tiles * points * pairs / 16.0 / 0.7
+    let transformed = tiles * points * pairs / at_once / (0.7 * packing)
         + tiles * (TILE * TILE) as f64 * channels / 2.0
         + weights as f64 * points * pairs / 2.0;
     (direct, transformed)
@@ -81,11 +104,11 @@ fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, weights: usize) -> bo
     if !fits(window) {
         return false;
     }
-    match kernel.algorithm {
+    match kernel.arithmetic.algorithm {
         Algorithm::Direct => false,
         Algorithm::Winograd => true,
         Algorithm::Fastest => {
-            let (direct, transformed) = cost(shape, weights);
+            let (direct, transformed) = cost(shape, weights, kernel.arithmetic.precision);
             shape.depth * shape.outputs <= MOST_WEIGHTS && shape.depth >= 8 && transformed < 0.9 * direct
         }
     }

@@ -5,7 +5,7 @@ use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{MapBuilder, NestBuilder, further};
 use rnet_runtime::kernels::transform;
-use rnet_runtime::program::{Transform, TransformShape};
+use rnet_runtime::program::{Pairing, Transform, TransformShape};
 
 pub use rnet_runtime::kernels::transform::{POINTS, TILE};
 
@@ -102,11 +102,13 @@ fn along(
 }
 
 /// Values at all pairs of points, for a number of tiles: [points, points, tiles, channels], a little more than that apart so that
-/// the points of one tile do not meet in the same places of the first-level cache.
+/// the points of one tile do not meet in the same places of the first-level cache. Where they are bf16 in pairs, an element of four
+/// bytes is a pair, of neighbouring channels or of neighbouring tiles.
 #[derive(Clone)]
 pub struct Spectrum {
     pub address: Address,
     pub channels: usize,
+    pub pairing: Pairing,
     /// Elements from one pair of points to the next.
     pub apart: i64,
 }
@@ -118,15 +120,23 @@ impl Spectrum {
     }
 
     /// Reserves scratch memory for `tiles` tiles.
-    pub fn scratch(nest: &mut NestBuilder, tiles: usize, channels: usize) -> Spectrum {
-        let apart = Spectrum::apart(tiles * channels);
+    pub fn scratch(nest: &mut NestBuilder, tiles: usize, channels: usize, pairing: Pairing) -> Spectrum {
+        let each = if pairing == Pairing::None { 1 } else { 2 };
+        let apart = Spectrum::apart(tiles * channels / each);
         let address = nest.scratch(POINTS * POINTS * apart);
-        Spectrum { address, channels, apart: apart as i64 }
+        Spectrum { address, channels, pairing, apart: apart as i64 }
+    }
+
+    /// Elements of a tile: channels, or pairs of them, or a half of each pair of tiles. There are two channels to halve wherever
+    /// values are paired.
+    fn tile(&self) -> i64 {
+        let each = if self.pairing == Pairing::None { 1 } else { 2 };
+        (self.channels / each) as i64
     }
 
     /// The place of a pair of points, given as one number, at a tile.
     pub fn at(&self, pair: &Affine, tile: &Affine) -> Address {
-        further(&self.address, &pair.times(self.apart).plus(&tile.times(self.channels as i64)))
+        further(&self.address, &pair.times(self.apart).plus(&tile.times(self.tile())))
     }
 }
 
@@ -165,8 +175,8 @@ pub fn backward(
 }
 
 fn shape(transform: Transform, [rows, columns]: [usize; 2], spectrum: &Spectrum, plane: &Plane) -> TransformShape {
-    let Spectrum { channels, apart, .. } = *spectrum;
-    TransformShape { transform, rows, columns, channels, width: plane.width, apart: apart as usize }
+    let Spectrum { channels, apart, pairing, .. } = *spectrum;
+    TransformShape { transform, rows, columns, channels, width: plane.width, apart: apart as usize, pairing }
 }
 
 /// Weights to points. A tap's `pixels` x `channels` weights lie as the strides say; results are contiguous.

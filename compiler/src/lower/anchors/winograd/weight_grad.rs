@@ -3,11 +3,11 @@
 use super::super::Part;
 use super::super::tile::{self, Region};
 use super::transform::{self, POINTS, Plane, Spectrum, TAPS, TILE};
-use super::{Shape, divisor};
+use super::{Shape, divisor, tile_pairs};
 use crate::graph::NodeId;
 use crate::lower::loops::{Affine, Statement};
 use crate::lower::nest::{Kernel, NestBuilder, chunk, further};
-use rnet_runtime::program::{GemmShape, Transform};
+use rnet_runtime::program::{GemmShape, Pairing, Transform};
 
 /// Tiles that a partial result should be worth, so that bringing its sums back from the points is worth while.
 const LEAST_TILES: usize = 64;
@@ -47,9 +47,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
     let piece = chunk(len, 1024);
     let between = (tile_width * depth).max(TILE * across * outputs).max(TAPS * piece);
     let between = nest.scratch(POINTS * between);
-    let operand = Spectrum::scratch(&mut nest, tiles, depth);
-    let gradient = Spectrum::scratch(&mut nest, tiles, outputs);
-    let sums = Spectrum::scratch(&mut nest, depth, outputs);
+    let pairing = tile_pairs(&kernel, shape);
+    let operand = Spectrum::scratch(&mut nest, tiles, depth, pairing);
+    let gradient = Spectrum::scratch(&mut nest, tiles, outputs, pairing);
+    let sums = Spectrum::scratch(&mut nest, depth, outputs, Pairing::None);
 
     let first_image = nest.task(0).times(images_each as i64);
     let target = nest.value(anchor, nest.task(0).times((TAPS * TAPS * len) as i64));
@@ -90,13 +91,15 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
                 let shape = GemmShape {
                     m: depth,
                     n: outputs,
-                    k: tiles,
+                    k: if pairing == Pairing::None { tiles } else { tiles / 2 },
                     a_m: 1,
                     a_k: depth as i64,
                     b_k: outputs as i64,
                     c_m: outputs as i64,
                     batch: vec![(0, 0)],
                     accumulate: true,
+                    precision: nest.kernel.arithmetic.precision,
+                    paired: pairing != Pairing::None,
                 };
                 let none = Affine::default();
                 let [a, b, c] = [&operand, &gradient, &sums].map(|spectrum| spectrum.at(&pair, &none));

@@ -2,7 +2,7 @@
 
 use crate::lower::clif::emit;
 use crate::lower::expression::{Expression, Scalar, uniform};
-use crate::lower::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement, Var};
+use crate::lower::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement, Var};
 use rnet_runtime::executable::Executable;
 use rnet_runtime::program::{BufferSpec, Kernel, Launch, Program, Storage};
 use rnet_runtime::state::State;
@@ -63,6 +63,25 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// The element of four bytes that the bf16 at an address is in, and how far up in it.
+    fn around(&mut self, address: &Address, more: i64) -> (&mut f32, u32) {
+        let at = self.affine(&address.offset) + more;
+        let around = Address { base: address.base, offset: Affine::constant(at / 2) };
+        (self.place(&around, 0), 16 * (at % 2) as u32)
+    }
+
+    fn half(&mut self, address: &Address, more: i64) -> f32 {
+        let (around, up) = self.around(address, more);
+        f32::from_bits(around.to_bits() >> up << 16)
+    }
+
+    fn store_half(&mut self, address: &Address, more: i64, value: f32) {
+        let (around, up) = self.around(address, more);
+        let bits = value.to_bits();
+        let half = if value.is_nan() { 0x7fc0 } else { (bits + 0x8000) >> 16 };
+        *around = f32::from_bits(around.to_bits() & !(0xffff << up) | half << up);
+    }
+
     fn statements(&mut self, statements: &[Statement]) {
         for statement in statements {
             match statement {
@@ -97,7 +116,9 @@ impl<'a> Interpreter<'a> {
                         *self.place(c, at) = sum as f32;
                     }
                 }
-                Statement::Transform { .. } => panic!("the interpreter knows no transforms"),
+                Statement::Transform { .. } | Statement::Round { .. } | Statement::Pack { .. } => {
+                    panic!("the interpreter knows no transforms")
+                }
                 Statement::Map(map) => self.map(map),
             }
         }
@@ -105,13 +126,18 @@ impl<'a> Interpreter<'a> {
 
     fn map(&mut self, map: &Map) {
         let mut folds: HashMap<(usize, usize), f64> = HashMap::new();
-        for (pixel, channel) in (0..map.pixels).flat_map(|pixel| (0..map.channels).map(move |channel| (pixel, channel))) {
+        for (pixel, channel) in (0..map.pixels).flat_map(|pixel| (0..map.channels).map(move |channel| (pixel, channel)))
+        {
             let values = self.element(map, pixel as i64, channel as i64);
             for (number, effect) in map.effects.iter().enumerate() {
                 match effect {
-                    Effect::Store { value, address, pixel_stride, channel_stride } => {
+                    Effect::Store { value, address, pixel_stride, channel_stride, element } => {
                         let more = pixel as i64 * pixel_stride + channel as i64 * channel_stride;
-                        *self.place(address, more) = values[value.0 as usize] as f32;
+                        let value = values[value.0 as usize] as f32;
+                        match element {
+                            Element::Bf16 => self.store_half(address, more, value),
+                            _ => *self.place(address, more) = value,
+                        }
                     }
                     Effect::FoldPixels { value, fold, .. } => {
                         fold_into(&mut folds, (number, channel), *fold, values[value.0 as usize]);
@@ -123,7 +149,8 @@ impl<'a> Interpreter<'a> {
             }
         }
         for ((number, channel), total) in folds {
-            let (Effect::FoldPixels { fold, address, .. } | Effect::FoldAll { fold, address, .. }) = &map.effects[number]
+            let (Effect::FoldPixels { fold, address, .. } | Effect::FoldAll { fold, address, .. }) =
+                &map.effects[number]
             else {
                 unreachable!()
             };
@@ -142,13 +169,16 @@ impl<'a> Interpreter<'a> {
             let mut raw = 0;
             let value = match *step {
                 E::Load(k) => {
-                    let Load { address, pixel_stride, channel_stride, integer, partials } = &map.loads[k];
+                    let Load { address, pixel_stride, channel_stride, element: kind, partials } = &map.loads[k];
                     let mut sum = 0.0;
                     for part in 0..partials.0 as i64 {
                         let more = pixel * pixel_stride + channel * channel_stride + part * partials.1;
-                        let element = *self.place(address, more);
+                        let element = match kind {
+                            Element::Bf16 => self.half(address, more),
+                            _ => *self.place(address, more),
+                        };
                         raw = element.to_bits();
-                        sum += if *integer { f64::from(raw as i32) } else { f64::from(element) };
+                        sum += if *kind == Element::I32 { f64::from(raw as i32) } else { f64::from(element) };
                     }
                     sum
                 }
@@ -170,7 +200,13 @@ impl<'a> Interpreter<'a> {
                 E::Erf(a) => libm::erf(v(a)),
                 E::Greater(a, b) => flag(v(a) > v(b)),
                 E::Equal(a, b) => flag(v(a) == v(b)),
-                E::Select(a, b, c) => if v(a) != 0.0 { v(b) } else { v(c) },
+                E::Select(a, b, c) => {
+                    if v(a) != 0.0 {
+                        v(b)
+                    } else {
+                        v(c)
+                    }
+                }
                 E::Channel => channel as f64,
                 E::Uniform { seed, stream } => {
                     let counter = self.affine(&map.counter) + pixel * map.counter_pixel + channel;
@@ -185,7 +221,13 @@ impl<'a> Interpreter<'a> {
 }
 
 fn extreme(a: f64, b: f64, first: bool) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else if first { a } else { b }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if first {
+        a
+    } else {
+        b
+    }
 }
 
 fn combine(fold: Fold, a: f64, b: f64) -> f64 {
@@ -224,7 +266,8 @@ pub fn run_compiled(nest: &Nest, buffers: &[Vec<f32>], threads: usize) -> Vec<Ve
         flops: 0,
         bytes: 0,
     };
-    let program = Program { kernels: vec![kernel], launches: vec![launch], buffers: specs.collect(), ..Program::default() };
+    let program =
+        Program { kernels: vec![kernel], launches: vec![launch], buffers: specs.collect(), ..Program::default() };
     let mut executable = Executable::new(program).unwrap();
     for (k, buffer) in buffers.iter().enumerate() {
         executable.input_f32(&format!("b{k}")).copy_from_slice(buffer);

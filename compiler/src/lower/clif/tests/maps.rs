@@ -2,20 +2,31 @@
 
 use super::interpreter::{Interpreter, Random, close, run_compiled};
 use crate::lower::expression::{Expression as E, Scalar, uniform};
-use crate::lower::loops::{Address, Affine, Base, Effect, Fold, Load, Map, Nest, Statement};
+use crate::lower::loops::{Address, Affine, Base, Effect, Element, Fold, Load, Map, Nest, Statement};
 
 fn at(buffer: usize, offset: i64) -> Address {
     Address { base: Base::Buffer(buffer), offset: Affine::constant(offset) }
 }
 
 fn nest(map: Map, buffers: usize) -> Nest {
-    Nest { grid: vec![1], buffers, scratch: 0, gemms: vec![], body: vec![Statement::Map(map)] }
+    // Every other map is contracted.
+    let contracted = map.steps.len().is_multiple_of(2);
+    Nest { grid: vec![1], buffers, scratch: 0, contracted, gemms: vec![], body: vec![Statement::Map(map)] }
 }
 
 /// How an operand may lie in memory.
 fn strides(random: &mut Random, pixels: usize, channels: usize) -> (i64, i64) {
     let (pixels, channels) = (pixels as i64, channels as i64);
-    random.pick(&[(channels, 1), (channels, 1), (channels + 3, 1), (0, 1), (0, 0), (1, 0), (1, pixels), (2 * channels, 2)])
+    random.pick(&[
+        (channels, 1),
+        (channels, 1),
+        (channels + 3, 1),
+        (0, 1),
+        (0, 0),
+        (1, 0),
+        (1, pixels),
+        (2 * channels, 2),
+    ])
 }
 
 /// A random map: loads in buffers 0.., stores and folds in buffers after them. Returns it with the lengths.
@@ -30,7 +41,8 @@ fn random_map(random: &mut Random) -> (Map, Vec<usize>) {
         let start = random.below(5) as i64;
         lens.push((start + span * count as i64) as usize);
         let partials = if count == 1 { (1, 0) } else { (count, span) };
-        loads.push(Load { address: at(k, start), pixel_stride, channel_stride, integer: false, partials });
+        let element = if count == 1 { random.pick(&[Element::F32, Element::F32, Element::Bf16]) } else { Element::F32 };
+        loads.push(Load { address: at(k, start), pixel_stride, channel_stride, element, partials });
         steps.push(E::Load(k));
     }
     for _ in 0..2 + random.below(8) {
@@ -71,7 +83,8 @@ fn random_map(random: &mut Random) -> (Map, Vec<usize>) {
             _ => {
                 let (p, c) = (pixels as i64, channels as i64);
                 let (pixel_stride, channel_stride) = random.pick(&[(c, 1), (c, 1), (c + 5, 1), (1, p), (2 * c, 2)]);
-                effects.push(Effect::Store { value, address: at(buffer, 3), pixel_stride, channel_stride });
+                let element = random.pick(&[Element::F32, Element::F32, Element::Bf16]);
+                effects.push(Effect::Store { value, address: at(buffer, 3), pixel_stride, channel_stride, element });
                 lens.push(6 + (p * pixel_stride + c * channel_stride) as usize);
             }
         }
@@ -105,10 +118,24 @@ fn random_maps_agree_with_the_interpreter() {
 
 #[test]
 fn the_check_notices_a_wrong_nest() {
-    let load = Load { address: at(0, 0), pixel_stride: 8, channel_stride: 1, integer: false, partials: (1, 0) };
-    let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: 8, channel_stride: 1 };
+    let load = Load { address: at(0, 0), pixel_stride: 8, channel_stride: 1, element: Element::F32, partials: (1, 0) };
+    let store = Effect::Store {
+        value: Scalar(1),
+        address: at(1, 0),
+        pixel_stride: 8,
+        channel_stride: 1,
+        element: Element::F32,
+    };
     let steps = vec![E::Load(0), E::Neg(Scalar(0))];
-    let map = Map { pixels: 2, channels: 8, loads: vec![load], steps, counter: Affine::default(), counter_pixel: 0, effects: vec![store] };
+    let map = Map {
+        pixels: 2,
+        channels: 8,
+        loads: vec![load],
+        steps,
+        counter: Affine::default(),
+        counter_pixel: 0,
+        effects: vec![store],
+    };
     let buffers = vec![vec![1.0; 16], vec![0.0; 16]];
     let mut other = map.clone();
     other.steps[1] = E::Abs(Scalar(0));
@@ -118,8 +145,14 @@ fn the_check_notices_a_wrong_nest() {
 
 /// Applies a function of one argument to numbers.
 fn apply(step: E, numbers: &[f32]) -> Vec<f32> {
-    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, integer: false, partials: (1, 0) };
-    let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: 0, channel_stride: 1 };
+    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, element: Element::F32, partials: (1, 0) };
+    let store = Effect::Store {
+        value: Scalar(1),
+        address: at(1, 0),
+        pixel_stride: 0,
+        channel_stride: 1,
+        element: Element::F32,
+    };
     let map = Map {
         pixels: 1,
         channels: numbers.len(),
@@ -169,7 +202,8 @@ fn log_is_within_two_units_of_the_last_place() {
 fn odd_functions_are_within_two_units_of_the_last_place() {
     let mut numbers: Vec<f32> = (-100_000..100_000).map(|x| x as f32 / 10_007.0).collect();
     numbers.extend((0x0400_0000..0x7f80_0000u32).step_by(20_011).map(f32::from_bits));
-    let functions: [(E, fn(f64) -> f64); 2] = [(E::Tanh(Scalar(0)), f64::tanh), (E::Erf(Scalar(0)), libm::erf)];
+    type Exact = fn(f64) -> f64;
+    let functions: [(E, Exact); 2] = [(E::Tanh(Scalar(0)), f64::tanh), (E::Erf(Scalar(0)), libm::erf)];
     for (step, exact) in functions {
         for (x, y) in numbers.iter().zip(apply(step, &numbers)) {
             assert!(ulps(y, exact(f64::from(*x))) <= 2.0, "{step:?} of {x} is {y}");
@@ -191,15 +225,22 @@ fn extremes_keep_nan() {
         (E::Max(Scalar(0), Scalar(2)), [1.0, nan, 1.0, nan, 0.0]),
         (E::Min(Scalar(2), Scalar(0)), [0.0, nan, 0.0, nan, -1.0]),
     ] {
-        let load = |k| Load { address: at(k, 0), pixel_stride: 0, channel_stride: 1, integer: false, partials: (1, 0) };
+        let load =
+            |k| Load { address: at(k, 0), pixel_stride: 0, channel_stride: 1, element: Element::F32, partials: (1, 0) };
         let map = Map {
             pixels: 1,
             channels: 5,
             loads: vec![load(0), load(1)],
             steps: vec![E::Load(0), E::Load(1), E::Constant(0.0), step],
             counter: Affine::default(),
-        counter_pixel: 0,
-            effects: vec![Effect::Store { value: Scalar(3), address: at(2, 0), pixel_stride: 0, channel_stride: 1 }],
+            counter_pixel: 0,
+            effects: vec![Effect::Store {
+                value: Scalar(3),
+                address: at(2, 0),
+                pixel_stride: 0,
+                channel_stride: 1,
+                element: Element::F32,
+            }],
         };
         let result = run_compiled(&nest(map, 3), &[a.to_vec(), b.to_vec(), vec![0.0; 5]], 1).swap_remove(2);
         assert!(result.iter().zip(expected).all(|(x, y)| close(*x, y, 0.0)), "{step:?}: {result:?}");
@@ -208,17 +249,26 @@ fn extremes_keep_nan() {
 
 #[test]
 fn random_numbers_agree_to_the_bit() {
-    for (pixels, channels, width, by) in [(3, 5, 5, 5), (4, 16, 20, 32), (1, 7, 7, 7), (9, 1, 1, 1), (9, 1, 1, 2), (4, 8, 8, 24)] {
-        let seed = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 0, integer: true, partials: (1, 0) };
+    for (pixels, channels, width, by) in
+        [(3, 5, 5, 5), (4, 16, 20, 32), (1, 7, 7, 7), (9, 1, 1, 1), (9, 1, 1, 2), (4, 8, 8, 24)]
+    {
+        let seed =
+            Load { address: at(0, 0), pixel_stride: 0, channel_stride: 0, element: Element::I32, partials: (1, 0) };
         let uniform_step = E::Uniform { seed: Scalar(0), stream: 3 };
-        let store = Effect::Store { value: Scalar(1), address: at(1, 0), pixel_stride: width as i64, channel_stride: 1 };
+        let store = Effect::Store {
+            value: Scalar(1),
+            address: at(1, 0),
+            pixel_stride: width as i64,
+            channel_stride: 1,
+            element: Element::F32,
+        };
         let map = Map {
             pixels,
             channels,
             loads: vec![seed],
             steps: vec![E::Load(0), uniform_step],
             counter: Affine::constant(1000),
-                counter_pixel: by,
+            counter_pixel: by,
             effects: vec![store],
         };
         let buffers = [vec![f32::from_bits(77)], vec![0.0; pixels * width]];
@@ -232,7 +282,7 @@ fn random_numbers_agree_to_the_bit() {
 
 #[test]
 fn integers_become_floats() {
-    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, integer: true, partials: (1, 0) };
+    let load = Load { address: at(0, 0), pixel_stride: 0, channel_stride: 1, element: Element::I32, partials: (1, 0) };
     let map = Map {
         pixels: 1,
         channels: 6,
@@ -240,7 +290,13 @@ fn integers_become_floats() {
         steps: vec![E::Load(0)],
         counter: Affine::default(),
         counter_pixel: 0,
-        effects: vec![Effect::Store { value: Scalar(0), address: at(1, 0), pixel_stride: 0, channel_stride: 1 }],
+        effects: vec![Effect::Store {
+            value: Scalar(0),
+            address: at(1, 0),
+            pixel_stride: 0,
+            channel_stride: 1,
+            element: Element::F32,
+        }],
     };
     let integers = [3i32, -4, 0, 1_000_000, 9, 12].map(|x| f32::from_bits(x as u32));
     let result = run_compiled(&nest(map, 2), &[integers.to_vec(), vec![0.0; 6]], 1).swap_remove(1);
