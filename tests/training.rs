@@ -83,10 +83,8 @@ model net {
         -> max_pool(2) -> flatten -> dropout(0.2) -> fc: dense(10)
 }
 data digits {
-  source = digits
-  train = pad(1) -> random_crop(8) -> random_flip(alternating = true) -> cutout(2) -> normalize
-  test = normalize
-  average_flips = true
+  source = digits  average_flips = true  test = normalize
+  train  = pad(1) -> random_crop(8) -> random_flip(alternating = true) -> cutout(2) -> normalize
 }
 train {
   model = net  data = digits  optimizer = sgd(lr = 0.05, momentum = 0.9, weight_decay = 1e-4, nesterov = true)
@@ -268,15 +266,10 @@ fn what_does_not_fit_is_said() {
     fs::write(at("net.rnet"), NET).expect("the file can be written");
     fs::write(at("wide.rnet"), NET.replace("f32[N, 1, 8, 8]", "f32[N, 1, 9, 9]")).expect("the file can be written");
     fs::write(at("few.rnet"), NET.replace("dense(10)", "dense(7)")).expect("the file can be written");
-    fs::write(
-        at("bare.rnet"),
-        NET.lines()
-            .filter(|line| !line.starts_with("data"))
-            .collect::<Vec<_>>()
-            .join("\n")
-            .replace("  data = digits", ""),
-    )
-    .expect("the file can be written");
+    let (model, rest) = NET.split_once("data digits").expect("there is a data section");
+    let (_, train) = rest.split_once("\n}\n").expect("it has an end");
+    fs::write(at("bare.rnet"), format!("{model}{}", train.replace("  data = digits", "")))
+        .expect("the file can be written");
     fs::write(at("junk.safetensors"), b"junk").expect("the file can be written");
     fs::create_dir(at("full")).and_then(|()| fs::write(at("full/file"), b"kept")).expect("a directory");
     succeeds(directory.path(), &["init", "net.rnet", "--out", "w.safetensors"]);

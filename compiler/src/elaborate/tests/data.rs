@@ -39,7 +39,7 @@ fn transforms_take_their_arguments() {
     ];
     for (text, expected) in table {
         let config = with(&file(text, ""), &forward()).data.expect("a data section");
-        assert_eq!(config.train, [expected.clone()], "{text}");
+        assert_eq!(config.train[..], *std::slice::from_ref(&expected), "{text}");
         assert_eq!(config.has_soft_labels(), matches!(expected, Transform::Mixup(_) | Transform::Cutmix(_)), "{text}");
         assert_eq!(config.views, Views::default());
     }

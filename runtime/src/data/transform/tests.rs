@@ -256,7 +256,7 @@ fn what_is_wrong_is_said() {
     let misplaced = |transform: &Transform, before: &[Transform]| transform.misplaced(before).unwrap_or_default();
     let normalize = normalize(&[], &[]);
     assert!(misplaced(&FLIP, std::slice::from_ref(&normalize)).contains("`random_flip` comes after `normalize`"));
-    assert!(misplaced(&normalize, &[normalize.clone()]).contains("twice"));
+    assert!(misplaced(&normalize, std::slice::from_ref(&normalize)).contains("twice"));
     assert!(misplaced(&Transform::Pad(1), &[Transform::Cutout(1)]).contains("after `cutout`"));
     assert!(misplaced(&normalize, &[Transform::Mixup(1.0)]).contains("after `mixup`"));
     assert_eq!(misplaced(&Transform::Cutmix(1.0), &[normalize, Transform::Mixup(1.0)]), "");
