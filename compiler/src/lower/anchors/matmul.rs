@@ -23,8 +23,20 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let [a_m, a_k] = if node.attributes.flag("transposed") { [a_strides[1], a_strides[0]] } else { a_strides };
     let first = nest.task(0).times(rows as i64);
     let (a, c) = (further(&a, &first.times(a_m)), nest.value(anchor, first.times(n as i64)));
-    let shape =
-        GemmShape { m: rows, n, k, a_m, a_k, b_k: b_strides[0], c_m: n as i64, batch: vec![(0, 0)], accumulate: false };
+    let shape = GemmShape {
+        m: rows,
+        n,
+        k,
+        a_m,
+        a_k,
+        b_k: b_strides[0],
+        c_m: n as i64,
+        batch: vec![(0, 0)],
+        accumulate: false,
+        // An optimizer computes in f32, whatever activations are.
+        precision: Precision::F32,
+        paired: false,
+    };
     body.push(nest.gemm(shape, a, b, c));
     (nest, body)
 }
