@@ -158,47 +158,6 @@ fn a_resumed_run_ends_with_the_same_bits_of(net: &str) {
     }
 }
 
-/// Kills runs at moments of their own choosing; every one of them can go on, and ends as if it had not been killed.
-#[cfg(unix)]
-#[test]
-fn a_killed_run_goes_on() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("net.rnet"), NET).expect("the file can be written");
-    let arguments = ["--steps", "400", "--checkpoint-every", "1"];
-    succeeds(directory.path(), &[&["train", "net.rnet", "--out", "whole"][..], &arguments].concat());
-    let weights = fs::read(directory.path().join("whole/weights.safetensors")).expect("the run has weights");
-    let start = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rnet"));
-        command
-            .current_dir(directory.path())
-            .args(arguments)
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("rnet runs")
-    };
-    let kill = |mut child: std::process::Child, milliseconds: u64| {
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-        let _ = child.kill();
-        child.wait().expect("the child ends");
-    };
-    let first = start(&[&["train", "net.rnet", "--out", "killed"][..], &arguments].concat());
-    // A run that has no checkpoint yet cannot go on, and says so: this test is about those that can.
-    let has_checkpoint = || {
-        let files = fs::read_dir(directory.path().join("killed/checkpoints"));
-        files.is_ok_and(|files| files.flatten().any(|file| file.path().extension().is_some_and(|end| end == "json")))
-    };
-    while !has_checkpoint() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    kill(first, 3);
-    for round in 0..8 {
-        kill(start(&["train", "--resume", "killed", "--checkpoint-every", "1"]), 20 + 13 * round);
-    }
-    succeeds(directory.path(), &["train", "--resume", "killed"]);
-    assert!(weights == fs::read(directory.path().join("killed/weights.safetensors")).expect("weights"));
-    assert_eq!(timeless(&directory.path().join("whole")), timeless(&directory.path().join("killed")));
-}
-
 /// An interrupt ends a run after its step, with a checkpoint of that step and the words to go on.
 #[cfg(unix)]
 #[test]

@@ -5,6 +5,7 @@ mod data;
 use crate::optimizer::{Average, Clip, Group, Optimizer};
 use crate::program::Precision;
 pub use crate::schedule::{Part, Schedule};
+use crate::stopping::Stopping;
 pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,8 @@ pub struct TrainConfig {
     pub length: Length,
     /// Epochs from one test to the next; the run ends with one in any case.
     pub test_every: u64,
+    /// When it ends before that.
+    pub stopping: Stopping,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
     /// In what the operands of the training step's convolutions and dense layers are rounded; evaluation is in f32.

@@ -227,6 +227,7 @@ mod tests {
             batch: 4,
             length: Length::Steps(10),
             test_every: 1,
+            stopping: crate::stopping::Stopping::Never,
             seed: 0,
             precision: crate::program::Precision::F32,
         }

@@ -1,9 +1,18 @@
 //! The training loop, and the pass over the test set.
 
+mod rehearsal;
+mod replay;
+mod trap;
+
+pub use rehearsal::Estimate;
+pub use replay::Pending;
+pub use trap::Trap;
+
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
 use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
-use crate::executable::{Executable, ExecutableError};
+use crate::executable::{Culprit, Executable, ExecutableError};
+use crate::guard::{NotFinite, not_finite};
 use crate::metrics::{Meter, Record, Split};
 use crate::program::Program;
 use crate::random::Stream;
@@ -45,17 +54,23 @@ impl Batched {
     /// Runs the computation on a batch; returns the mean loss and the number of hits.
     fn run(&mut self, batch: &Batch, scalars: &Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
         let executable = self.of(batch.labels.len());
+        Batched::fill(executable, batch, scalars);
+        executable.run(workers, state);
+        (executable.output("loss")[0], executable.output("correct")[0])
+    }
+
+    /// Puts a batch, and what else the step needs, into the inputs.
+    fn fill(executable: &mut Executable, batch: &Batch, scalars: &Scalars) {
         executable.input_f32("image").copy_from_slice(&batch.images);
         match &batch.targets {
             Some(targets) => executable.input_f32("label").copy_from_slice(targets),
             None => executable.input_i32("label").copy_from_slice(&batch.labels),
         }
         executable.set_numbers(&scalars.numbers);
+        executable.set_numbers(&[("lr".to_string(), scalars.lr)]);
         if executable.has_input("seed") {
             executable.input_i32("seed")[0] = scalars.seed;
         }
-        executable.run(workers, state);
-        (executable.output("loss")[0], executable.output("correct")[0])
     }
 
     /// The mean loss of a batch of test images and the number of hits. Where the pipeline has several views, the loss is their
@@ -90,6 +105,8 @@ fn greatest(row: &[f32]) -> Option<usize> {
 /// What a step gets beside its batch.
 #[derive(Clone, Default)]
 struct Scalars {
+    /// The learning rate, whatever `numbers` say.
+    lr: f64,
     /// See [`TrainConfig::scalars`].
     numbers: Vec<(String, f64)>,
     seed: i32,
@@ -98,18 +115,33 @@ struct Scalars {
 /// Why training stopped before its end.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The loss is infinite or not a number.
-    #[error(
-        "the loss of step {step} is {loss}: training has diverged (learning rate {lr})\n  \
-         help: a lower learning rate, a warm-up, or `normalize` in the data section usually mends it"
-    )]
+    /// A step's loss, or what it has made of the weights, is infinite or no number.
+    #[error("step {step}: {what}: training has diverged (learning rate {})", *lr as f32)]
     Diverged {
-        /// The step, from 1.
+        /// The step, from 1. The state is that after it.
         step: u64,
-        /// Its loss.
-        loss: f32,
+        /// What.
+        what: NotFinite,
         /// Its learning rate.
         lr: f64,
+    },
+    /// The trap has found such a value within a step.
+    #[error("step {step} computes a value that is not finite (learning rate {})", *lr as f32)]
+    Trapped {
+        /// The step, from 1. The state is that before it.
+        step: u64,
+        /// Where.
+        culprit: Culprit,
+        /// Its learning rate.
+        lr: f64,
+    },
+    /// The loss over the test images is infinite or no number.
+    #[error("the test loss after step {step} is {loss}: the weights give no finite loss any more")]
+    Untestable {
+        /// Steps done.
+        step: u64,
+        /// The loss.
+        loss: f64,
     },
     /// An image cannot be read.
     #[error("{0}")]
@@ -186,6 +218,8 @@ pub struct Trainer {
     step: Batched,
     evaluation: Batched,
     workers: Workers,
+    /// Looks at every value of every step, where that is asked for.
+    pub trap: Option<Trap>,
 }
 
 /// The computations of a run.
@@ -207,7 +241,13 @@ impl Trainer {
         workers: Workers,
     ) -> Trainer {
         let Computations { step, evaluation } = computations;
-        Trainer { state, position: Position::default(), config, dataset, train, test, step, evaluation, workers }
+        let position = Position::default();
+        Trainer { state, position, config, dataset, train, test, step, evaluation, workers, trap: None }
+    }
+
+    /// The sizes of the batches that the training set comes in.
+    pub fn batch_sizes(&self) -> Vec<usize> {
+        batch_sizes(self.dataset.train.len(), self.config.batch)
     }
 
     /// Steps in an epoch.
@@ -220,12 +260,27 @@ impl Trainer {
         self.config.length.steps(self.steps_per_epoch())
     }
 
+    /// Whether all steps are done, or the run's patience is at its end.
+    pub fn is_over(&self) -> bool {
+        self.position.step >= self.steps() || self.position.stall.is_over(&self.config.stopping)
+    }
+
+    /// What a step gets beside its batch, by the number of steps before it.
+    fn scalars(&self, step: u64) -> Scalars {
+        let lr = self.config.optimizer.lr * self.config.schedule.factor(step, self.steps());
+        let numbers = self.config.scalars(step, self.steps());
+        Scalars { lr, numbers, seed: Stream::new(&[self.config.seed, STEP, step]).bits() as i32 }
+    }
+
     /// Trains from the present position to the end, or until the watcher says stop. Each epoch, and the run, ends with a test.
     /// Returns whether the run has come to its end.
     ///
     /// # Errors
     /// When the loss is no number any more; or what the watcher fails with.
     pub fn run<W: Watcher>(&mut self, watcher: &mut W) -> Result<bool, W::Error> {
+        if self.is_over() {
+            return Ok(true);
+        }
         let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
         let seed = self.config.seed;
         let numbers = self.position.step..steps;
@@ -235,12 +290,16 @@ impl Trainer {
         for batch in loader {
             let batch = batch.map_err(TrainError::from)?;
             let step = self.position.step;
-            let lr = self.config.optimizer.lr * self.config.schedule.factor(step, steps);
-            let numbers = self.config.scalars(step, steps);
-            let scalars = Scalars { numbers, seed: Stream::new(&[seed, STEP, step]).bits() as i32 };
+            let scalars = self.scalars(step);
+            let lr = scalars.lr;
+            if let Some(trap) = &mut self.trap
+                && let Err(culprit) = trap.check(&batch, &scalars, &self.workers, &self.state)
+            {
+                return Err(TrainError::Trapped { step: step + 1, culprit, lr }.into());
+            }
             let (loss, correct) = self.step.run(&batch, &scalars, &self.workers, &mut self.state);
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { step: step + 1, loss, lr }.into());
+            if let Some(what) = not_finite(loss, &self.state, &self.workers) {
+                return Err(TrainError::Diverged { step: step + 1, what, lr }.into());
             }
             let (images, done) = (batch.labels.len(), step + 1);
             self.position.step = done;
@@ -259,13 +318,18 @@ impl Trainer {
             }
             if done == steps || (ends_epoch && epoch.is_multiple_of(self.config.test_every)) {
                 let (meter, images_per_s) = self.test().map_err(TrainError::from)?;
+                if !meter.loss.is_finite() {
+                    return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
+                }
                 if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
                     self.position.best = Some((meter.top1(), done));
                 }
+                self.position.stall.note(&self.config.stopping, &meter);
                 watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;
             }
-            if watcher.settled(&progress, self)? == Flow::Stop {
-                return Ok(done == steps);
+            let flow = watcher.settled(&progress, self)?;
+            if self.is_over() || flow == Flow::Stop {
+                return Ok(self.is_over());
             }
             start = Instant::now();
         }

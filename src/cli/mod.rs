@@ -4,6 +4,8 @@ mod bench;
 mod check;
 mod data;
 mod diff;
+mod divergence;
+mod dry_run;
 mod dump;
 mod eval;
 mod expand;
@@ -11,11 +13,15 @@ mod explain;
 mod fmt;
 mod grad;
 mod init;
+mod lr;
 mod lsp;
 mod model;
+mod overfit_batch;
 mod plot;
 mod profile;
+mod rescue;
 mod run_directory;
+mod session;
 mod summary;
 mod train;
 
@@ -53,6 +59,7 @@ enum Verb {
     Dump(dump::Arguments),
     Init(init::Arguments),
     Grad(grad::Arguments),
+    Lr(lr::Arguments),
     Bench(bench::Arguments),
     Plot(plot::Arguments),
     Profile(profile::Arguments),
@@ -73,6 +80,12 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.strip_prefix("error: ").unwrap_or(&self.0))
+    }
+}
+
 /// What a verb comes to.
 pub type Outcome = Result<(), Failure>;
 
@@ -86,6 +99,7 @@ pub fn run() -> ExitCode {
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),

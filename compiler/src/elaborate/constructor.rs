@@ -16,6 +16,19 @@ pub(super) const fn new(name: &'static str, parameters: &'static [Parameter]) ->
     Constructor { name, parameters }
 }
 
+/// `stop = ..`
+pub(super) static STOPS: &[Constructor] = &[
+    new("never", &[]),
+    new(
+        "early",
+        &[
+            Parameter::new("patience", Kind::Int, Default::Needed),
+            Parameter::new("metric", Kind::Text, Default::Text("accuracy")),
+            Parameter::new("least", Kind::Float, Default::Float(0.0)),
+        ],
+    ),
+];
+
 /// `@init(..)`
 static INITS: &[Constructor] = &[
     new("he_normal", &[]),

@@ -24,6 +24,7 @@ mod primitive;
 mod resolve;
 mod sections;
 mod set;
+mod stopping;
 mod training;
 mod value;
 pub mod vocabulary;

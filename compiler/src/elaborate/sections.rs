@@ -25,6 +25,7 @@ pub(super) const TRAIN_KEYS: &[&str] = &[
     "steps",
     "epochs",
     "test_every",
+    "stop",
     "seed",
     "precision",
 ];
@@ -41,6 +42,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("batch", "128"),
     ("epochs", "10"),
     ("test_every", "1"),
+    ("stop", "never"),
     ("seed", "0"),
     ("precision", "f32"),
 ];
@@ -114,6 +116,7 @@ impl<'a> Elaborator<'a> {
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
         let test_every = self.whole("test_every", value("test_every"), 1, i64::MAX, &env);
+        let stopping = self.stopping(value("stop"), &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
@@ -127,6 +130,7 @@ impl<'a> Elaborator<'a> {
             batch: batch? as usize,
             length: length?,
             test_every: test_every?,
+            stopping: stopping?,
             seed: seed?,
             precision: Precision::named(precision?.0).unwrap_or_default(),
         })

@@ -53,6 +53,11 @@ impl Dataset {
         }
     }
 
+    /// Bytes of its images and labels that are in memory or mapped into it.
+    pub fn memory(&self) -> u64 {
+        self.train.memory() + self.test.memory()
+    }
+
     /// Mean and standard deviation of each channel over all training images, in units of `white`.
     ///
     /// Computed in whole numbers, so the order of summation does not matter.

@@ -87,6 +87,12 @@ impl Samples {
         self.labels.is_empty()
     }
 
+    /// Bytes of images and labels.
+    pub fn memory(&self) -> u64 {
+        let images: usize = self.parts.iter().map(|part| part.bytes.len()).sum();
+        (images + size_of_val(&self.labels[..])) as u64
+    }
+
     /// What is known of the extents of every image.
     pub fn extents(&self) -> Extents {
         let [_, height, width] = self.dims;

@@ -184,15 +184,23 @@ impl Pipeline {
         epoch: u64,
         samples: &[usize],
     ) -> Option<Vec<f32>> {
-        self.mix.mixup.or(self.mix.cutmix)?;
+        let mut targets = self.unmixed(labels)?;
         let [_, height, width] = self.dims;
         let stream = |at: usize| Stream::new(&[seed, MIX, epoch, samples[at] as u64]);
         let shares = self.mix.apply(images, [height, width], labels.len(), stream);
-        let mut targets = vec![0.0; labels.len() * self.classes];
         for (at, (target, share)) in targets.chunks_exact_mut(self.classes).zip(shares).enumerate() {
-            target[labels[at] as usize] += share;
+            target[labels[at] as usize] = share;
             target[labels[(at + 1) % labels.len()] as usize] += 1.0 - share;
         }
+        Some(targets)
+    }
+
+    /// Each class as shares of the classes, [N, classes], if the pipeline mixes: what [`Pipeline::mix`] returns of images that are
+    /// left as they are.
+    pub fn unmixed(&self, labels: &[i32]) -> Option<Vec<f32>> {
+        self.mix.mixup.or(self.mix.cutmix)?;
+        let mut targets = vec![0.0; labels.len() * self.classes];
+        labels.iter().enumerate().for_each(|(at, &label)| targets[at * self.classes + label as usize] = 1.0);
         Some(targets)
     }
 }
