@@ -166,6 +166,9 @@ fn a_broken_rule_is_noticed() {
         Box::leak(Box::new(Negated(find("conv2d"), 1))),
         Box::leak(Box::new(Negated(find("batch_norm"), 2))),
         Box::leak(Box::new(Negated(find("cross_entropy"), 0))),
+        Box::leak(Box::new(Negated(find("gelu"), 0))),
+        Box::leak(Box::new(Negated(find("group_norm"), 0))),
+        Box::leak(Box::new(Negated(find("upsample"), 0))),
         Box::leak(Box::new(Swapped(find("mul")))),
         Box::leak(Box::new(Swapped(find("div")))),
     ];

@@ -399,6 +399,9 @@ fn a_changed_attribute_is_noticed() {
     for (op, attribute, change) in [
         ("scale", "by", Attribute::Float(3.25)),
         ("offset", "by", Attribute::Float(-2.5)),
+        ("leaky_relu", "slope", Attribute::Float(3.0)),
+        ("power", "exponent", Attribute::Float(4.0)),
+        ("local_response_norm", "beta", Attribute::Float(0.0)),
         ("cross_entropy", "smoothing", Attribute::Float(0.9)),
     ] {
         let op = ops::find(op).unwrap_or_else(|| panic!("`{op}` is an op"));

@@ -47,6 +47,22 @@ pub(super) fn pair<'a>(
     }
 }
 
+/// Height and width of a parameter that has to have them.
+pub(super) fn both<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    name: &str,
+    least: i64,
+) -> Outcome<[usize; 2]> {
+    match pair(this, bound, name, least)? {
+        Some(both) => Ok(both),
+        None => {
+            let (_, span) = bound.get(name);
+            this.error("E101", span, format!("`{name}` is a whole number or a list of two: height and width"))
+        }
+    }
+}
+
 /// Padding that `same` keeps: for odd kernels.
 pub(super) fn padding<'a>(
     this: &mut Elaborator<'a>,
@@ -108,9 +124,9 @@ pub(super) fn conv2d<'a>(
     label: Option<Label>,
 ) -> Outcome<NodeId> {
     let c = channels(this, bound, x)?;
-    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([3, 3]);
-    let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
-    let dilation = pair(this, bound, "dilation", 1)?.unwrap_or([1, 1]);
+    let kernel = both(this, bound, "kernel", 1)?;
+    let stride = both(this, bound, "stride", 1)?;
+    let dilation = both(this, bound, "dilation", 1)?;
     let pad = padding(this, bound, kernel, dilation)?;
     let groups = count(this, bound, "groups", 1)?;
     let path = this.path("conv", label.as_ref())?;
@@ -263,7 +279,7 @@ pub(super) fn subsample<'a>(
     x: NodeId,
     label: Option<Label>,
 ) -> Outcome<NodeId> {
-    let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
+    let stride = both(this, bound, "stride", 1)?;
     if stride == [1, 1] {
         return Ok(x);
     }

@@ -260,7 +260,10 @@ fn scale_channels<'a>(
     this.scoped(label.as_ref(), |this| {
         let (value, span) = bound.get("branch");
         this.at(span);
+        // The branch has no shape to meet: its result is smaller than what it scales.
+        this.targets.push(None);
         let factors = branch(this, value, x)?;
+        this.targets.pop();
         this.place = place;
         let (image, given) = (this.builder.graph[x].ty.clone(), this.builder.graph[factors].ty.clone());
         let wanted = image.dims.iter().take(2).copied().collect::<Vec<_>>();
