@@ -82,7 +82,10 @@ model net {
   image -> conv3x3(8) -> bn -> relu -> residual(conv3x3 -> bn -> relu -> conv3x3 -> bn) -> relu
         -> max_pool(2) -> flatten -> dropout(0.2) -> fc: dense(10)
 }
-data digits { source = digits  train = pad(1) -> random_crop(8) -> normalize  test = normalize }
+data digits {
+  source = digits  average_flips = true  test = normalize
+  train  = pad(1) -> random_crop(8) -> random_flip(alternating = true) -> cutout(2) -> normalize
+}
 train {
   model = net  data = digits  optimizer = sgd(lr = 0.05, momentum = 0.9, weight_decay = 1e-4, nesterov = true)
   schedule = cosine(warmup = 5)  batch = 100  steps = 50  seed = 7
@@ -128,47 +131,6 @@ fn a_resumed_run_ends_with_the_same_bits() {
         assert!(weights == fs::read(copy.join("weights.safetensors")).expect("weights"), "from step {step}");
         assert_eq!(timeless(&whole), timeless(&copy), "from step {step}");
     }
-}
-
-/// Kills runs at moments of their own choosing; every one of them can go on, and ends as if it had not been killed.
-#[cfg(unix)]
-#[test]
-fn a_killed_run_goes_on() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("net.rnet"), NET).expect("the file can be written");
-    let arguments = ["--steps", "400", "--checkpoint-every", "1"];
-    succeeds(directory.path(), &[&["train", "net.rnet", "--out", "whole"][..], &arguments].concat());
-    let weights = fs::read(directory.path().join("whole/weights.safetensors")).expect("the run has weights");
-    let start = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rnet"));
-        command
-            .current_dir(directory.path())
-            .args(arguments)
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("rnet runs")
-    };
-    let kill = |mut child: std::process::Child, milliseconds: u64| {
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-        let _ = child.kill();
-        child.wait().expect("the child ends");
-    };
-    let first = start(&[&["train", "net.rnet", "--out", "killed"][..], &arguments].concat());
-    // A run that has no checkpoint yet cannot go on, and says so: this test is about those that can.
-    let has_checkpoint = || {
-        let files = fs::read_dir(directory.path().join("killed/checkpoints"));
-        files.is_ok_and(|files| files.flatten().any(|file| file.path().extension().is_some_and(|end| end == "json")))
-    };
-    while !has_checkpoint() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    kill(first, 3);
-    for round in 0..8 {
-        kill(start(&["train", "--resume", "killed", "--checkpoint-every", "1"]), 20 + 13 * round);
-    }
-    succeeds(directory.path(), &["train", "--resume", "killed"]);
-    assert!(weights == fs::read(directory.path().join("killed/weights.safetensors")).expect("weights"));
-    assert_eq!(timeless(&directory.path().join("whole")), timeless(&directory.path().join("killed")));
 }
 
 /// An interrupt ends a run after its step, with a checkpoint of that step and the words to go on.
@@ -238,15 +200,10 @@ fn what_does_not_fit_is_said() {
     fs::write(at("net.rnet"), NET).expect("the file can be written");
     fs::write(at("wide.rnet"), NET.replace("f32[N, 1, 8, 8]", "f32[N, 1, 9, 9]")).expect("the file can be written");
     fs::write(at("few.rnet"), NET.replace("dense(10)", "dense(7)")).expect("the file can be written");
-    fs::write(
-        at("bare.rnet"),
-        NET.lines()
-            .filter(|line| !line.starts_with("data"))
-            .collect::<Vec<_>>()
-            .join("\n")
-            .replace("  data = digits", ""),
-    )
-    .expect("the file can be written");
+    let (model, rest) = NET.split_once("data digits").expect("there is a data section");
+    let (_, train) = rest.split_once("\n}\n").expect("it has an end");
+    fs::write(at("bare.rnet"), format!("{model}{}", train.replace("  data = digits", "")))
+        .expect("the file can be written");
     fs::write(at("junk.safetensors"), b"junk").expect("the file can be written");
     fs::create_dir(at("full")).and_then(|()| fs::write(at("full/file"), b"kept")).expect("a directory");
     succeeds(directory.path(), &["init", "net.rnet", "--out", "w.safetensors"]);

@@ -37,10 +37,23 @@ pub fn program(graph: Graph, isa: &dyn TargetIsa, observe: &mut Observer) -> Pro
 /// # Panics
 /// As [`program`].
 pub fn program_with(graph: Graph, arithmetic: Arithmetic, isa: &dyn TargetIsa, observe: &mut Observer) -> Program {
-    let lowered = lower(graph, arithmetic, isa, &mut |stage, text| {
+    whole(lower(graph, arithmetic, isa, &mut |stage, text| {
         observe(stage, text);
         ControlFlow::Continue(())
-    });
+    }))
+}
+
+/// The same computation with every value stored by a launch of its own, which carries the op's name and place: for looking
+/// at values.
+///
+/// # Panics
+/// As [`program`].
+pub fn separate_program(mut graph: Graph, arithmetic: Arithmetic, isa: &dyn TargetIsa) -> Program {
+    passes::run_separate(&mut graph);
+    whole(emit(&graph, arithmetic, isa, &mut |_, _| ControlFlow::Continue(())))
+}
+
+fn whole(lowered: ControlFlow<String, Program>) -> Program {
     match lowered {
         ControlFlow::Continue(program) => program,
         ControlFlow::Break(_) => unreachable!("no stage stops the way"),
@@ -66,7 +79,17 @@ fn lower(
     visit: &mut passes::Visitor,
 ) -> ControlFlow<String, Program> {
     passes::run(&mut graph, visit)?;
-    let plan = plan::plan(&graph, arithmetic);
+    emit(&graph, arithmetic, isa, visit)
+}
+
+/// The stages behind the passes.
+fn emit(
+    graph: &Graph,
+    arithmetic: Arithmetic,
+    isa: &dyn TargetIsa,
+    visit: &mut passes::Visitor,
+) -> ControlFlow<String, Program> {
+    let plan = plan::plan(graph, arithmetic);
     visit("plan", &|| plan.to_string())?;
 
     let mut nests: Vec<&Nest> = Vec::new();

@@ -302,7 +302,7 @@ pub fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> 
         return Some(format!("did you mean `{name}`?"));
     }
     let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-    (1..=12).contains(&list.len()).then(|| format!("known here: {}", list.join(", ")))
+    (1..=16).contains(&list.len()).then(|| format!("known here: {}", list.join(", ")))
 }
 
 /// The number of insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.

@@ -3,6 +3,7 @@
 
 use rnet_compiler::compile;
 use rnet_compiler::graph::{Graph, OutputKind, eval, parse};
+use rnet_compiler::lower::nest::Arithmetic;
 use rnet_compiler::ops::leaf;
 use rnet_compiler::ops::samples::Random;
 use rnet_compiler::ops::tensor::Tensor;
@@ -80,15 +81,21 @@ fn f32s(tensor: &Tensor) -> Vec<f32> {
     tensor.data.iter().map(|&value| value as f32).collect()
 }
 
-/// Runs the compiled graph from these values under every instruction set, with 1 and 2 threads; asserts that results
-/// and updates agree with `expected`'s reference, and returns the largest relative difference.
+/// Runs the compiled graph from these values under every instruction set, with 1 and 2 threads, fused and with every value in a
+/// launch of its own; asserts that the bits are the same for both numbers of threads, and returns the largest relative
+/// difference of results and updates to `expected`'s reference.
 fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
     let leaves = values(graph);
     let expected = eval(expected, &leaves).expect("the reference evaluates");
     let host = host_isa().expect("Cranelift knows this machine");
-    let program = compile::program(graph.clone(), &*host, &mut |_, _| ());
+    let fused = compile::program(graph.clone(), &*host, &mut |_, _| ());
+    let separate = compile::separate_program(graph.clone(), Arithmetic::default(), &*host);
+    assert!(separate.launches.len() > fused.launches.len());
     let mut largest = 0.0f64;
-    for isa in Isa::supported() {
+    let programs = [(false, fused), (true, separate)];
+    for (isa, (is_separate, program)) in
+        Isa::supported().iter().flat_map(|&isa| programs.iter().map(move |program| (isa, program)))
+    {
         let [one, two] = [1, 2].map(|threads| {
             let mut executable = Executable::with_isa(program.clone(), isa).expect("the program links");
             for buffer in &program.buffers {
@@ -117,7 +124,12 @@ fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
             for (kind, name, key) in &tensors {
                 assert!(state.set(*kind, name, &f32s(&leaves[key])), "`{name}` is state");
             }
-            executable.run(&Workers::new(threads), &mut state);
+            if *is_separate {
+                let trapped = executable.run_trapped(&Workers::new(threads), &mut state);
+                assert_eq!(trapped, Ok(()), "every value is finite");
+            } else {
+                executable.run(&Workers::new(threads), &mut state);
+            }
             let mut found: HashMap<String, Vec<f32>> = tensors
                 .into_iter()
                 .map(|(kind, name, key)| (key, state.get(kind, &name).expect("the tensor is state")))

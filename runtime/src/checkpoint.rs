@@ -7,6 +7,7 @@
 use crate::durable::{self, TEMPORARY, WriteError};
 use crate::metrics::Meter;
 use crate::state::State;
+use crate::stopping::Stall;
 use crate::tensors;
 use crate::weights::{self, Extent, MisfitError};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Position {
     pub meter: Meter,
     /// The best test accuracy so far, and the step after which it was measured.
     pub best: Option<(f64, u64)>,
+    /// How long it is since a test was better than all before; a run with early stopping counts.
+    #[serde(default)]
+    pub stall: Stall,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -58,7 +62,11 @@ pub enum ResumeError {
         damage: Vec<String>,
     },
     /// The checkpoint belongs to another model or another seed.
-    #[error("{}: {reason}", path.display())]
+    #[error(
+        "{}: {reason}\n  help: this checkpoint was not written by the model and the seed that `model.rnet` in the run directory \
+         now names; `rnet diff` tells two models apart",
+        path.display()
+    )]
     Other {
         /// The checkpoint.
         path: PathBuf,
@@ -93,7 +101,7 @@ impl Checkpoints {
     /// # Errors
     /// When it cannot be created.
     pub fn open(directory: &Path, keep: usize, seed: u64) -> Result<Checkpoints, WriteError> {
-        fs::create_dir_all(directory).map_err(|source| WriteError { path: directory.to_path_buf(), source })?;
+        durable::make_directory(directory)?;
         Ok(Checkpoints { directory: directory.to_path_buf(), keep: keep.max(1), seed })
     }
 
@@ -124,6 +132,16 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// Where they are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The step of the newest, whole or not.
+    pub fn newest(&self) -> Option<u64> {
+        self.steps().ok()?.first().copied()
+    }
+
     /// The steps of all manifests, newest first.
     fn steps(&self) -> io::Result<Vec<u64>> {
         let mut steps: Vec<u64> = Vec::new();
@@ -137,8 +155,7 @@ impl Checkpoints {
         Ok(steps)
     }
 
-    /// Removes old checkpoints, manifest first, and what killed runs left behind. What cannot be removed stays: that
-    /// costs space, no work.
+    /// Removes old checkpoints, manifest first, and what killed runs left behind.
     fn sweep(&self, position: &Position) {
         let Ok(steps) = self.steps() else { return };
         let kept = |step: u64| {
@@ -146,7 +163,7 @@ impl Checkpoints {
                 || position.best.is_some_and(|(_, best)| best == step)
         };
         for &step in steps.iter().filter(|&&step| !kept(step)) {
-            let _ = fs::remove_file(self.manifest(step));
+            durable::remove(&self.manifest(step));
         }
         let Ok(entries) = fs::read_dir(&self.directory) else { return };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -154,7 +171,7 @@ impl Checkpoints {
             let is_orphan =
                 path.extension().is_some_and(|end| end == "safetensors") && !path.with_extension("json").exists();
             if is_temporary || is_orphan {
-                let _ = fs::remove_file(&path);
+                durable::remove(&path);
             }
         }
     }
@@ -232,7 +249,8 @@ mod tests {
     }
 
     fn at(step: u64, best: Option<(f64, u64)>) -> Position {
-        Position { step, meter: Meter { loss: 0.1 + 0.2, correct: 3.0, images: 7 }, best }
+        let stall = Stall { best: Some(0.1 + 0.7), tests: 3 };
+        Position { step, meter: Meter { loss: 0.1 + 0.2, correct: 3.0, images: 7 }, best, stall }
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -283,6 +301,59 @@ mod tests {
             }
             fs::remove_file(&path).unwrap();
             assert_eq!(checkpoints.resume(&mut state(0, &[3])).unwrap().0.step, 1);
+        }
+    }
+
+    /// A disk that is full, broken or read-only at any single step, for once or from then on: the checkpoint before still
+    /// loads, or the new one does, whole; and the first write that succeeds again leaves nothing behind.
+    #[cfg(unix)]
+    #[test]
+    fn no_refusal_costs_a_checkpoint() {
+        use crate::durable::Step;
+        use crate::durable::faults::{self, Plan};
+        const REASONS: [(i32, &str); 3] =
+            [(28, "No space left"), (5, "Input/output error"), (30, "Read-only file system")];
+        let begin = |directory: &Path| {
+            let checkpoints = Checkpoints::open(directory, 1, 1).unwrap();
+            checkpoints.write(&state(1, &[3]), &at(1, None)).unwrap();
+            checkpoints
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let checkpoints = begin(directory.path());
+        let (outcome, steps) = faults::under(None, || checkpoints.write(&state(2, &[3]), &at(2, None)));
+        outcome.unwrap();
+        let file = [Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory];
+        assert_eq!(steps, [&file[..], &file, &[Step::Remove; 2]].concat(), "two files, and the two of the one before");
+        for (first, forever) in (0..steps.len()).flat_map(|first| [(first, false), (first, true)]) {
+            for (code, words) in REASONS {
+                let directory = tempfile::tempdir().unwrap();
+                let checkpoints = begin(directory.path());
+                let plan = Some(Plan { first, forever, code });
+                let (outcome, _) = faults::under(plan, || checkpoints.write(&state(2, &[3]), &at(2, None)));
+                let case = format!("{:?}, number {first}, forever {forever}: {words}", steps[first]);
+                match outcome {
+                    Err(error) => {
+                        assert_eq!(error.step, steps[first], "{case}");
+                        let told = error.to_string();
+                        assert!(told.contains("step-000000000002.") && told.contains(words), "{case}: {told}");
+                    }
+                    Ok(()) => assert_eq!(steps[first], Step::Remove, "{case}"),
+                }
+                // As a process that is started again finds it.
+                let mut resumed = state(0, &[3]);
+                let (position, damage) =
+                    Checkpoints::open(directory.path(), 1, 1).unwrap().resume(&mut resumed).unwrap();
+                // Once the manifest has its name, the new one counts.
+                let expected = if first < 9 { 1 } else { 2 };
+                assert_eq!((position.step, damage.len()), (expected, 0), "{case}");
+                assert_eq!(resumed.physical(0), state(expected, &[3]).physical(0), "{case}");
+                checkpoints.write(&state(3, &[3]), &at(3, None)).unwrap();
+                assert_eq!(
+                    names(directory.path()),
+                    ["step-000000000003.json", "step-000000000003.safetensors"],
+                    "{case}"
+                );
+            }
         }
     }
 

@@ -1,6 +1,11 @@
 //! What a `.rnet` file says about data and training, resolved: plain values, no language.
 
+mod data;
+
+pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
+
 use crate::program::Precision;
+use crate::stopping::Stopping;
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.
@@ -16,6 +21,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// How long.
     pub length: Length,
+    /// When it ends before that.
+    pub stopping: Stopping,
     /// Of initial weights, shuffling, augmentation and dropout.
     pub seed: u64,
     /// In what the operands of the training step's convolutions and dense layers are rounded; evaluation is in f32.
@@ -72,48 +79,4 @@ pub enum Length {
     Steps(u64),
     /// Passes over the training set.
     Epochs(u64),
-}
-
-/// The `data` section.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct DataConfig {
-    /// Where samples come from.
-    pub source: Source,
-    /// What happens to a training image, in order.
-    pub train: Vec<Transform>,
-    /// What happens to a test image, in order.
-    pub test: Vec<Transform>,
-}
-
-/// Where samples come from. Paths are relative to the working directory, or to `--data` where it is given.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Source {
-    /// UCI digits, in the binary: 1x8x8, 10 classes; every fifth sample is for testing.
-    Digits,
-    /// CIFAR-10 binary batches: 3x32x32, 10 classes.
-    Cifar10(String),
-    /// MNIST-like IDX files, plain or gzipped: 1x28x28, 10 classes.
-    Mnist(String),
-    /// The same files, Fashion-MNIST's directory.
-    FashionMnist(String),
-}
-
-/// One step of preprocessing. Images are `[C,H,W]` with values 0..1 before `Normalize`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Transform {
-    /// Zero padding (of the raw image) on each side.
-    Pad(usize),
-    /// A random window of that side.
-    RandomCrop(usize),
-    /// The middle window of that side.
-    CenterCrop(usize),
-    /// Mirrors left to right, with probability a half.
-    RandomFlip,
-    /// `(x - mean_c) / std_c`; where empty, the data set's own mean and deviation over its training images.
-    Normalize {
-        /// For each channel, in units of white.
-        mean: Vec<f64>,
-        /// For each channel, in units of white.
-        std: Vec<f64>,
-    },
 }

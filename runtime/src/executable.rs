@@ -1,5 +1,9 @@
 //! A [`Program`] linked and ready to run: machine code, arena, inputs, outputs and scratch.
 
+mod trap;
+
+pub use trap::{Culprit, all_finite};
+
 use crate::buffer::Buffer;
 use crate::jit::{Code, JitError, Linked};
 use crate::kernels::{Gemm, Isa, IsaError};
@@ -64,6 +68,9 @@ pub struct Executable {
 #[repr(align(64))]
 #[derive(Default)]
 struct Counter(AtomicUsize);
+
+/// The wave of a single launch.
+static SINGLE: Range<usize> = 0..1;
 
 /// What the workers share during a run.
 struct Run<'a> {
@@ -151,6 +158,11 @@ impl Executable {
         4 * (self.arena.len() + self.own.iter().map(|buffer| buffer.len()).sum::<usize>())
     }
 
+    /// Bytes of scratch that each worker needs beside that.
+    pub fn scratch(&self) -> usize {
+        4 * self.scratch_len
+    }
+
     /// Whether the program reads an input of that name.
     pub fn has_input(&self, name: &str) -> bool {
         self.input(name).is_some()
@@ -205,7 +217,7 @@ impl Executable {
     /// # Panics
     /// When the state lacks a tensor of the program.
     pub fn run(&mut self, workers: &Workers, state: &mut State) {
-        let run = self.prepare(workers.count(), state, None);
+        let run = self.prepare(workers.count(), state, None, 0..self.launches.len());
         workers.run(&|worker, barrier| run.work(worker, barrier));
     }
 
@@ -221,7 +233,7 @@ impl Executable {
             nanoseconds: waves.iter().map(|_| AtomicU64::new(0)).collect(),
         };
         let waves = std::mem::replace(&mut self.waves, waves);
-        let mut run = self.prepare(workers.count(), state, Some(clock));
+        let mut run = self.prepare(workers.count(), state, Some(clock), 0..self.launches.len());
         workers.run(&|worker, barrier| run.work(worker, barrier));
         let clock = run.clock.take();
         self.waves = waves;
@@ -256,7 +268,8 @@ impl Executable {
         self.places = Some((state.identity(), self.states.iter().map(find).collect()));
     }
 
-    fn prepare(&mut self, workers: usize, state: &mut State, clock: Option<Clock>) -> Run<'_> {
+    /// Makes some of the launches ready, all of them or a single one.
+    fn prepare(&mut self, workers: usize, state: &mut State, clock: Option<Clock>, launches: Range<usize>) -> Run<'_> {
         self.find_states(state);
         let places = self.places.as_ref().map_or(&[][..], |(_, places)| places);
         while self.scratch.len() < workers {
@@ -278,8 +291,8 @@ impl Executable {
             next: (0..workers).map(|worker| Counter(AtomicUsize::new(share(launch.tasks, worker, workers)))).collect(),
         };
         Run {
-            launches: self.launches.iter().map(call).collect(),
-            waves: &self.waves,
+            waves: if launches.len() == 1 { std::slice::from_ref(&SINGLE) } else { &self.waves },
+            launches: self.launches[launches].iter().map(call).collect(),
             workers,
             scratch: self.scratch.iter_mut().map(Buffer::pointer).collect(),
             clock,

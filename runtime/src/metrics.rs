@@ -1,6 +1,6 @@
 //! `metrics.jsonl`: what a run has measured, one JSON object a line.
 
-use crate::durable::{self, WriteError};
+use crate::durable::{self, Step, WriteError};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -78,7 +78,7 @@ impl MetricsLog {
     /// # Errors
     /// When the system refuses.
     pub fn open(path: &Path, steps: u64) -> Result<MetricsLog, WriteError> {
-        let failed = |source| WriteError { path: path.to_path_buf(), source };
+        let failed = |source| WriteError::new(path, Step::Append, source);
         if path.exists() {
             let text = fs::read_to_string(path).map_err(failed)?;
             let kept: String = text
@@ -97,11 +97,13 @@ impl MetricsLog {
     /// Adds a line.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the file is no longer there: what is written to a file that somebody removed is lost.
     pub fn add(&mut self, record: &Record) -> Result<(), WriteError> {
         let line = serde_json::to_string(record).unwrap_or_else(|error| panic!("metrics: {error}"));
-        let written = self.file.write_all(format!("{line}\n").as_bytes());
-        written.map_err(|source| WriteError { path: self.path.clone(), source })
+        durable::attempt(&self.path, Step::Append, || {
+            self.file.write_all(format!("{line}\n").as_bytes())?;
+            fs::metadata(&self.path).map(|_| ())
+        })
     }
 }
 
@@ -128,6 +130,17 @@ mod tests {
         let steps: Vec<u64> = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap().step).collect();
         assert_eq!(steps, [1, 2, 3]);
         assert!(text.starts_with(r#"{"split":"train","epoch":1,"step":1,"loss":2.5,"top1":0.25,"images_per_s":10.0"#));
+    }
+
+    #[test]
+    fn a_line_that_would_be_lost_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metrics.jsonl");
+        let mut log = MetricsLog::open(&path, 0).unwrap();
+        log.add(&record(1)).unwrap();
+        fs::remove_file(&path).unwrap();
+        let told = log.add(&record(2)).unwrap_err().to_string();
+        assert!(told.contains("metrics.jsonl: cannot be added to"), "{told}");
     }
 
     #[test]

@@ -35,6 +35,49 @@ impl Stream {
         ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 
+    /// The next number in [0, 1), with 53 random bits.
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// The next number from `low` to `high`.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// A number of the distribution Beta(alpha, alpha), where alpha is greater than 0.
+    ///
+    /// Up to alpha = 1 by Joehnk's method (1964), in logarithms where powers vanish; above it as the ratio of two numbers of the
+    /// gamma distribution.
+    pub fn beta(&mut self, alpha: f64) -> f64 {
+        if alpha > 1.0 {
+            let (x, y) = (self.gamma(alpha), self.gamma(alpha));
+            return x / (x + y);
+        }
+        loop {
+            let [x, y] = [0, 1].map(|_| (1.0 - self.unit()).ln() / alpha);
+            if x.exp() + y.exp() <= 1.0 {
+                // x / (x + y), by the difference of the logarithms alone.
+                return 1.0 / (1.0 + (y - x).exp());
+            }
+        }
+    }
+
+    /// A number of the gamma distribution of a shape of at least 1 (Marsaglia and Tsang, 2000).
+    fn gamma(&mut self, shape: f64) -> f64 {
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            // Normal, by Box and Muller (1958).
+            let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+            let x = radius * (std::f64::consts::TAU * self.unit()).cos();
+            let v = (1.0 + c * x).powi(3);
+            if v > 0.0 && (1.0 - self.unit()).ln() < 0.5 * x * x + d * (1.0 - v + v.ln()) {
+                return d * v;
+            }
+        }
+    }
+
     /// The next toss of a fair coin.
     pub fn coin(&mut self) -> bool {
         self.bits() >> 63 == 1
@@ -75,6 +118,22 @@ mod tests {
         assert!(counts.iter().all(|count| (9_600..10_400).contains(count)), "{counts:?}");
         let heads = (0..10_000).filter(|_| stream.coin()).count();
         assert!((4_800..5_200).contains(&heads), "{heads}");
+    }
+
+    #[test]
+    fn beta_numbers_have_the_mean_and_the_variance_of_their_distribution() {
+        for alpha in [0.01, 0.2, 1.0, 3.0] {
+            let mut stream = Stream::new(&[5]);
+            let numbers: Vec<f64> = (0..20_000).map(|_| stream.beta(alpha)).collect();
+            assert!(numbers.iter().all(|x| (0.0..=1.0).contains(x)));
+            let mean = numbers.iter().sum::<f64>() / 20_000.0;
+            let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0;
+            let expected = 1.0 / (4.0 * (2.0 * alpha + 1.0));
+            assert!(
+                (mean - 0.5).abs() < 0.012 && (variance / expected - 1.0).abs() < 0.03,
+                "{alpha}: {mean} {variance}"
+            );
+        }
     }
 
     #[test]

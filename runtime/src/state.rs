@@ -72,6 +72,17 @@ impl State {
         true
     }
 
+    /// Takes over all values of a state with the same tensors.
+    ///
+    /// # Panics
+    /// When it has others.
+    pub fn copy_from(&mut self, other: &State) {
+        assert!(self.specs == other.specs, "state: a copy of another model's state");
+        for (buffer, other) in self.buffers.iter_mut().zip(&other.buffers) {
+            buffer.copy_from_slice(other);
+        }
+    }
+
     /// A tensor as it lies in memory.
     pub fn physical(&self, place: usize) -> &[f32] {
         &self.buffers[place]

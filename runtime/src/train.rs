@@ -1,9 +1,18 @@
 //! The training loop, and the pass over the test set.
 
+mod rehearsal;
+mod replay;
+mod trap;
+
+pub use rehearsal::Estimate;
+pub use replay::Pending;
+pub use trap::Trap;
+
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
-use crate::data::{Batch, Dataset, Loader, Order, Pipeline};
-use crate::executable::{Executable, ExecutableError};
+use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
+use crate::executable::{Culprit, Executable, ExecutableError};
+use crate::guard::{NotFinite, not_finite};
 use crate::metrics::{Meter, Record, Split};
 use crate::program::Program;
 use crate::random::Stream;
@@ -45,17 +54,53 @@ impl Batched {
     /// Runs the computation on a batch; returns the mean loss and the number of hits.
     fn run(&mut self, batch: &Batch, scalars: Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
         let executable = self.of(batch.labels.len());
+        Batched::fill(executable, batch, scalars);
+        executable.run(workers, state);
+        (executable.output("loss")[0], executable.output("correct")[0])
+    }
+
+    /// Puts a batch, and what else the step needs, into the inputs.
+    fn fill(executable: &mut Executable, batch: &Batch, scalars: Scalars) {
         executable.input_f32("image").copy_from_slice(&batch.images);
-        executable.input_i32("label").copy_from_slice(&batch.labels);
+        match &batch.targets {
+            Some(targets) => executable.input_f32("label").copy_from_slice(targets),
+            None => executable.input_i32("label").copy_from_slice(&batch.labels),
+        }
         if executable.has_input("lr") {
             executable.input_f32("lr")[0] = scalars.lr as f32;
         }
         if executable.has_input("seed") {
             executable.input_i32("seed")[0] = scalars.seed;
         }
-        executable.run(workers, state);
-        (executable.output("loss")[0], executable.output("correct")[0])
     }
+
+    /// The mean loss of a batch of test images and the number of hits. Where the pipeline has several views, the loss is their
+    /// weighted mean, and a hit is the greatest of the weighted means of the logits.
+    fn evaluate(&mut self, batch: &Batch, pipeline: &Pipeline, workers: &Workers, state: &mut State) -> (f32, f32) {
+        let views = pipeline.views();
+        if let [_] = views[..] {
+            return self.run(batch, Scalars::default(), workers, state);
+        }
+        let mut seen = batch.clone();
+        let (mut mean_loss, mut mean_logits) = (0.0, Vec::new());
+        for view in views {
+            view.write(&batch.images, pipeline.dims(), &mut seen.images);
+            let (loss, _) = self.run(&seen, Scalars::default(), workers, state);
+            mean_loss += view.weight * loss;
+            let logits = self.of(batch.labels.len()).output_logical("logits");
+            mean_logits.resize(logits.len(), 0.0);
+            mean_logits.iter_mut().zip(logits).for_each(|(mean, logit)| *mean += view.weight * logit);
+        }
+        let rows = mean_logits.chunks_exact(mean_logits.len() / batch.labels.len());
+        let hits = rows.zip(&batch.labels).filter(|(row, label)| greatest(row) == Some(**label as usize)).count();
+        (mean_loss, hits as f32)
+    }
+}
+
+/// The place of the greatest number, of equal ones the first; none where one is not a number.
+fn greatest(row: &[f32]) -> Option<usize> {
+    let greatest = row.iter().copied().reduce(|x, y| if x >= y || x.is_nan() { x } else { y })?;
+    row.iter().position(|&x| x == greatest).filter(|_| !row.iter().any(|x| x.is_nan()))
 }
 
 /// What a step gets beside its batch.
@@ -68,19 +113,43 @@ struct Scalars {
 /// Why training stopped before its end.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The loss is infinite or not a number.
-    #[error(
-        "the loss of step {step} is {loss}: training has diverged (learning rate {lr})\n  \
-         help: a lower learning rate, a warm-up, or `normalize` in the data section usually mends it"
-    )]
+    /// A step's loss, or what it has made of the weights, is infinite or no number.
+    #[error("step {step}: {what}: training has diverged (learning rate {})", *lr as f32)]
     Diverged {
-        /// The step, from 1.
+        /// The step, from 1. The state is that after it.
         step: u64,
-        /// Its loss.
-        loss: f32,
+        /// What.
+        what: NotFinite,
         /// Its learning rate.
         lr: f64,
     },
+    /// The trap has found such a value within a step.
+    #[error("step {step} computes a value that is not finite (learning rate {})", *lr as f32)]
+    Trapped {
+        /// The step, from 1. The state is that before it.
+        step: u64,
+        /// Where.
+        culprit: Culprit,
+        /// Its learning rate.
+        lr: f64,
+    },
+    /// The loss over the test images is infinite or no number.
+    #[error("the test loss after step {step} is {loss}: the weights give no finite loss any more")]
+    Untestable {
+        /// Steps done.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
+    /// An image cannot be read.
+    #[error("{0}")]
+    Data(String),
+}
+
+impl From<DataError> for TrainError {
+    fn from(error: DataError) -> TrainError {
+        TrainError::Data(error.to_string())
+    }
 }
 
 /// Is told what happens, and decides whether to go on.
@@ -147,6 +216,8 @@ pub struct Trainer {
     step: Batched,
     evaluation: Batched,
     workers: Workers,
+    /// Looks at every value of every step, where that is asked for.
+    pub trap: Option<Trap>,
 }
 
 /// The computations of a run.
@@ -168,7 +239,13 @@ impl Trainer {
         workers: Workers,
     ) -> Trainer {
         let Computations { step, evaluation } = computations;
-        Trainer { state, position: Position::default(), config, dataset, train, test, step, evaluation, workers }
+        let position = Position::default();
+        Trainer { state, position, config, dataset, train, test, step, evaluation, workers, trap: None }
+    }
+
+    /// The sizes of the batches that the training set comes in.
+    pub fn batch_sizes(&self) -> Vec<usize> {
+        batch_sizes(self.dataset.train.len(), self.config.batch)
     }
 
     /// Steps in an epoch.
@@ -181,12 +258,26 @@ impl Trainer {
         self.config.length.steps(self.steps_per_epoch())
     }
 
+    /// Whether all steps are done, or the run's patience is at its end.
+    pub fn is_over(&self) -> bool {
+        self.position.step >= self.steps() || self.position.stall.is_over(&self.config.stopping)
+    }
+
+    /// What a step gets beside its batch, by the number of steps before it.
+    fn scalars(&self, step: u64) -> Scalars {
+        let lr = self.config.optimizer.lr * self.config.schedule.factor(step, self.steps());
+        Scalars { lr, seed: Stream::new(&[self.config.seed, STEP, step]).bits() as i32 }
+    }
+
     /// Trains from the present position to the end, or until the watcher says stop. Each epoch, and the run, ends with a test.
     /// Returns whether the run has come to its end.
     ///
     /// # Errors
     /// When the loss is no number any more; or what the watcher fails with.
     pub fn run<W: Watcher>(&mut self, watcher: &mut W) -> Result<bool, W::Error> {
+        if self.is_over() {
+            return Ok(true);
+        }
         let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
         let seed = self.config.seed;
         let numbers = self.position.step..steps;
@@ -194,12 +285,18 @@ impl Trainer {
         // Time that tests and checkpoints take does not count as training.
         let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
         for batch in loader {
+            let batch = batch.map_err(TrainError::from)?;
             let step = self.position.step;
-            let lr = self.config.optimizer.lr * self.config.schedule.factor(step, steps);
-            let scalars = Scalars { lr, seed: Stream::new(&[seed, STEP, step]).bits() as i32 };
+            let scalars = self.scalars(step);
+            let lr = scalars.lr;
+            if let Some(trap) = &mut self.trap
+                && let Err(culprit) = trap.check(&batch, scalars, &self.workers, &self.state)
+            {
+                return Err(TrainError::Trapped { step: step + 1, culprit, lr }.into());
+            }
             let (loss, correct) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { step: step + 1, loss, lr }.into());
+            if let Some(what) = not_finite(loss, &self.state, &self.workers) {
+                return Err(TrainError::Diverged { step: step + 1, what, lr }.into());
             }
             let (images, done) = (batch.labels.len(), step + 1);
             self.position.step = done;
@@ -217,14 +314,19 @@ impl Trainer {
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
             if ends_epoch {
-                let (meter, images_per_s) = self.test();
+                let (meter, images_per_s) = self.test().map_err(TrainError::from)?;
+                if !meter.loss.is_finite() {
+                    return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
+                }
                 if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
                     self.position.best = Some((meter.top1(), done));
                 }
+                self.position.stall.note(&self.config.stopping, &meter);
                 watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;
             }
-            if watcher.settled(&progress, self)? == Flow::Stop {
-                return Ok(done == steps);
+            let flow = watcher.settled(&progress, self)?;
+            if self.is_over() || flow == Flow::Stop {
+                return Ok(self.is_over());
             }
             start = Instant::now();
         }
@@ -232,7 +334,10 @@ impl Trainer {
     }
 
     /// Loss and hits over all test images, and images a second.
-    pub fn test(&mut self) -> (Meter, f64) {
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    pub fn test(&mut self) -> Result<(Meter, f64), DataError> {
         test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, &mut self.state)
     }
 }
@@ -243,6 +348,9 @@ fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.
+///
+/// # Errors
+/// When an image cannot be read.
 pub fn test(
     dataset: &Arc<Dataset>,
     pipeline: &Pipeline,
@@ -250,20 +358,29 @@ pub fn test(
     evaluation: &mut Batched,
     workers: &Workers,
     state: &mut State,
-) -> (Meter, f64) {
+) -> Result<(Meter, f64), DataError> {
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
-        let (loss, correct) = evaluation.run(&batch, Scalars::default(), workers, state);
+        let batch = batch?;
+        let (loss, correct) = evaluation.evaluate(&batch, pipeline, workers, state);
         meter.add(loss, correct, batch.labels.len());
     }
-    (meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9))
+    Ok((meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_equal_logits_the_first_counts_and_none_beside_a_nan() {
+        assert_eq!(greatest(&[1.0, 3.0, 3.0]), Some(1));
+        assert_eq!(greatest(&[f32::NEG_INFINITY, -1.0]), Some(1));
+        assert_eq!(greatest(&[f32::NAN, 1.0]), None);
+        assert_eq!(greatest(&[1.0, f32::NAN]), None);
+    }
 
     #[test]
     fn batches_come_in_at_most_two_sizes_and_hold_everything() {

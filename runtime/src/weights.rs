@@ -66,7 +66,8 @@ pub enum Extent {
     All,
 }
 
-fn file_name(kind: StateKind, name: &str) -> String {
+/// What a state tensor is called in a file.
+pub fn file_name(kind: StateKind, name: &str) -> String {
     match kind {
         StateKind::Parameter | StateKind::Statistic => name.to_string(),
         StateKind::Velocity => format!("{VELOCITY}{name}"),

@@ -23,10 +23,11 @@ pub fn open(model: &Elaborated, directory: Option<&Path>) -> Result<Data, Failur
              test = normalize }`",
         )
     })?;
-    let DataConfig { source, train, test } = config;
+    let DataConfig { source, train, test, views } = config;
     let dataset = Dataset::open(&located(source, directory)?).map_err(Failure::new)?;
     let train = Pipeline::new(train, &dataset).map_err(Failure::new)?;
     let test = Pipeline::new(test, &dataset).map_err(Failure::new)?;
+    let test = test.averaged(*views, &dataset.name).map_err(Failure::new)?;
     Ok(Data { dataset: Arc::new(dataset), pipelines: [train, test] })
 }
 
@@ -53,7 +54,7 @@ pub fn check(program: &Program, data: &Data) -> Result<(), Failure> {
     let image =
         program.buffers.iter().find(|buffer| matches!(&buffer.storage, Storage::Input(name) if name == "image"));
     let wanted = image.map_or(&[][..], |image| &image.dims[1..]);
-    let name = data.dataset.name;
+    let name = &data.dataset.name;
     for (split, pipeline) in ["train", "test"].iter().zip(&data.pipelines) {
         let dims = pipeline.dims();
         if dims != wanted {

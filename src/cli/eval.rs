@@ -40,7 +40,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut evaluation = Batched::new(programs).map_err(Failure::new)?;
     let workers = Workers::new(model::threads(arguments.threads));
     let [_, test] = &data.pipelines;
-    let (meter, rate) = train::test(&data.dataset, test, model.train.batch, &mut evaluation, &workers, &mut state);
+    let tested = train::test(&data.dataset, test, model.train.batch, &mut evaluation, &workers, &mut state);
+    let (meter, rate) = tested.map_err(Failure::new)?;
     let (loss, top1, images) = (meter.mean_loss(), meter.top1(), meter.images);
     print(&match arguments.json {
         true => {

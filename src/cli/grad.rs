@@ -112,7 +112,11 @@ fn batched(program: Program, given: &Tensors, path: &Path, model: &Elaborated) -
         }
         match (&tensor.elements, name.as_str()) {
             (Elements::Real(values), "image") => to_physical(&dims, &layout, values, executable.input_f32("image")),
-            (Elements::Whole(values), "label") => {
+            // Of a model whose training images are mixed a label is a share of each class.
+            (Elements::Real(values), "label") if dims.len() == 2 => {
+                to_physical(&dims, &layout, values, executable.input_f32("label"));
+            }
+            (Elements::Whole(values), "label") if dims.len() == 1 => {
                 if let Some(label) = values.iter().find(|&&label| label < 0 || label >= classes as i64) {
                     return Err(misfit(
                         path,

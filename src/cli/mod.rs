@@ -4,6 +4,8 @@ mod bench;
 mod check;
 mod data;
 mod diff;
+mod divergence;
+mod dry_run;
 mod dump;
 mod eval;
 mod expand;
@@ -11,11 +13,15 @@ mod explain;
 mod fmt;
 mod grad;
 mod init;
+mod lr;
 mod lsp;
 mod model;
+mod overfit_batch;
 mod plot;
 mod profile;
+mod rescue;
 mod run_directory;
+mod session;
 mod summary;
 mod train;
 
@@ -53,6 +59,7 @@ enum Verb {
     Dump(dump::Arguments),
     Init(init::Arguments),
     Grad(grad::Arguments),
+    Lr(lr::Arguments),
     Bench(bench::Arguments),
     Plot(plot::Arguments),
     Profile(profile::Arguments),
@@ -73,6 +80,12 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.strip_prefix("error: ").unwrap_or(&self.0))
+    }
+}
+
 /// What a verb comes to.
 pub type Outcome = Result<(), Failure>;
 
@@ -86,6 +99,7 @@ pub fn run() -> ExitCode {
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
+        Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
@@ -99,8 +113,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Failure(message)) => {
-            // Nothing is left to be done where even standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{}", message.trim_end());
+            note(message.trim_end());
             ExitCode::from(2)
         }
     }
@@ -109,9 +122,26 @@ pub fn run() -> ExitCode {
 /// Prints to standard output. A reader that has gone away (`rnet dump F | head`) ends the program quietly.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            note(&format!("error: standard output: {error}"));
+            std::process::exit(2)
+        }
     }
+}
+
+/// Tells on standard output how a run goes. It goes on whether or not anybody hears it: a terminal that is closed and a full disk
+/// under the log are no reason to lose work.
+pub fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A line on standard error, whether or not anybody hears it.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `12345678` as `12,345,678`.

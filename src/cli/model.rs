@@ -266,6 +266,16 @@ pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Resul
     lower(graph, Arithmetic { algorithm, precision: model.train.precision })
 }
 
+/// The whole training step with every value stored by a launch of its own, for looking at values. It is in f32 whatever the precision of
+/// training, so that all that lies in memory can be read.
+pub fn separate_program(model: &Elaborated) -> Result<Program, Failure> {
+    let mut graph = differentiated(model)?;
+    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    let isa = jit::host_isa().map_err(Failure::new)?;
+    let arithmetic = algorithm(Algorithm::Fastest)?.into();
+    Ok(compile::separate_program(graph, arithmetic, &*isa))
+}
+
 /// Loss, logits and gradients.
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
     let arithmetic = Arithmetic { algorithm, precision: model.train.precision };

@@ -1,13 +1,14 @@
 //! The directory of a run: the model as it was trained, what was measured, checkpoints and weights.
 
 use super::Failure;
-use rnet_runtime::durable;
+use rnet_runtime::durable::{self, Step, WriteError};
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What a run needs to go on beside its model.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Recipe {
     /// The version of rnet that began it.
     pub version: String,
@@ -22,8 +23,12 @@ impl Recipe {
     }
 }
 
-/// A run directory.
-pub struct RunDirectory(PathBuf);
+/// A run directory, which no other process trains in as long as this lives.
+pub struct RunDirectory {
+    path: PathBuf,
+    /// Locked; the system frees it however the process ends. Nothing where the file system knows no locks.
+    _lock: Option<File>,
+}
 
 impl RunDirectory {
     /// Makes a new one, with the resolved model and the recipe in it.
@@ -44,12 +49,12 @@ impl RunDirectory {
         durable::write(&RunDirectory::model(&path), model.as_bytes()).map_err(Failure::new)?;
         let json = serde_json::to_string_pretty(recipe).map_err(Failure::new)?;
         durable::write(&path.join("run.json"), format!("{json}\n").as_bytes()).map_err(Failure::new)?;
-        Ok(RunDirectory(path))
+        RunDirectory::existing(&path)
     }
 
     /// One that is there.
-    pub fn existing(path: &Path) -> RunDirectory {
-        RunDirectory(path.to_path_buf())
+    pub fn existing(path: &Path) -> Result<RunDirectory, Failure> {
+        Ok(RunDirectory { path: path.to_path_buf(), _lock: lock(path)? })
     }
 
     /// The recipe of the run in a directory.
@@ -68,23 +73,48 @@ impl RunDirectory {
 
     /// The directory.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Where its checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
-        self.0.join("checkpoints")
+        self.path.join("checkpoints")
     }
 
     /// Where its metrics are.
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        self.path.join("metrics.jsonl")
     }
 
     /// Where its weights are, once it has ended.
     pub fn weights(&self) -> PathBuf {
-        self.0.join("weights.safetensors")
+        self.path.join("weights.safetensors")
     }
+}
+
+/// Locks a run directory.
+fn lock(directory: &Path) -> Result<Option<File>, Failure> {
+    let path = directory.join("lock");
+    let failed = |error| Failure::new(WriteError::new(&path, Step::Create, error));
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Whoever holds the lock wrote its number; without it the words are only less exact.
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim().parse::<u32>().map_or(String::new(), |holder| format!(" (process {holder})"));
+            return Err(Failure::new(format!(
+                "{}: another process{holder} is training in this run directory\n  help: wait for it, or stop it with an \
+                 interrupt; it then writes a checkpoint",
+                directory.display()
+            )));
+        }
+        Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(Some(file))
 }
 
 /// The first of runs/NAME-1, -2, .. that does not exist.

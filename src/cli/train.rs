@@ -1,16 +1,15 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
+use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
-use super::{Failure, data, model, print, thousands};
+use super::{Failure, divergence, dry_run, model, note, overfit_batch, session, tell, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
 use rnet_runtime::metrics::{MetricsLog, Record, Split};
-use rnet_runtime::state::State;
-use rnet_runtime::train::{Batched, Computations, Flow, Progress, TrainError, Trainer, Watcher, batch_sizes};
-use rnet_runtime::workers::Workers;
-use rnet_runtime::{tensors, weights};
+use rnet_runtime::train::{Flow, Progress, TrainError, Trainer, Trap, Watcher};
+use rnet_runtime::{tensors, truncation, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,6 +54,15 @@ pub struct Arguments {
     /// Newest checkpoints to keep, beside the best
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     keep: u64,
+    /// Look at every value of every step for what is not finite; takes several times as long, and changes no bit of the result
+    #[arg(long)]
+    trap_nan: bool,
+    /// Learn one batch by heart, say whether the loss comes close to zero (exit code 1 if not), and leave nothing behind
+    #[arg(long, conflicts_with_all = ["resume", "out", "epochs", "dry_run"])]
+    overfit_batch: bool,
+    /// Say what memory and time the run will take, from a few measured steps, and leave nothing behind
+    #[arg(long, conflicts_with_all = ["resume", "out"])]
+    dry_run: bool,
 }
 
 impl Arguments {
@@ -75,55 +83,56 @@ impl Arguments {
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupts = interrupts()?;
+    truncation::explain_truncation();
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
         Some(directory) => {
             if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
                 return Err(Failure::new(
-                    "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every and \
-                     --keep can be given beside it",
+                    "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every, \
+                     --keep and --trap-nan can be given beside it",
                 ));
             }
             (model::Arguments::of(&RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
         }
     };
     let settings = arguments.settings();
-    let (_, model) = file.warned(&settings)?;
-    let model = model?;
     let directory = arguments.data.clone().or_else(|| recipe.and_then(|recipe| recipe.data));
-    let data = data::open(&model, directory.as_deref())?;
+    if arguments.overfit_batch {
+        // Smoothed labels keep the loss from zero.
+        let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
+        let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
+        let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+        return overfit_batch::run(&mut trainer, steps);
+    }
+    let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+    if arguments.dry_run {
+        return dry_run::run(&mut trainer).map(|()| ExitCode::SUCCESS);
+    }
+    let seed = model.train.seed;
+    let separate = |images| -> Result<_, Failure> {
+        model::separate_program(&file.elaborate_with(model::Mode::Train, Some(images), &settings)?)
+    };
+    if arguments.trap_nan {
+        note("note: --trap-nan does every step twice, once value by value: it takes several times as long");
+        let sizes = trainer.batch_sizes().into_iter();
+        let programs: Vec<_> = sizes.map(|images| Ok((images, separate(images)?))).collect::<Result<_, Failure>>()?;
+        trainer.trap = Some(Trap::new(programs, &trainer.state).map_err(Failure::new)?);
+    }
 
-    // Every program is made before anything is written, so that mistakes come at once.
-    let config = model.train.clone();
-    let compile = |mode, images| -> Result<_, Failure> {
-        let model = file.elaborate_with(mode, Some(images), &settings)?;
-        Ok((images, model::program(&model, mode)?))
-    };
-    let all = |mode, samples| -> Result<Vec<_>, Failure> {
-        batch_sizes(samples, config.batch).into_iter().map(|images| compile(mode, images)).collect()
-    };
-    let steps = all(model::Mode::Train, data.dataset.train.len())?;
-    let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
-    data::check(&steps[0].1, &data)?;
-    let state = State::new(&steps[0].1.states, config.seed);
-    let computations = Computations {
-        step: Batched::new(steps).map_err(Failure::new)?,
-        evaluation: Batched::new(evaluations).map_err(Failure::new)?,
-    };
-    let workers = Workers::new(model::threads(arguments.threads));
-    let seed = config.seed;
-    let mut trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
-
-    let recipe = || Recipe::new(directory.as_deref().map(absolute));
+    let recipe = Recipe::new(directory.as_deref().map(absolute));
     let run = match &arguments.resume {
-        Some(directory) => RunDirectory::existing(directory),
-        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe())?,
+        Some(directory) => RunDirectory::existing(directory)?,
+        None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe)?,
     };
     let checkpoints = Checkpoints::open(&run.checkpoints(), arguments.keep as usize, seed).map_err(Failure::new)?;
     if arguments.resume.is_some() {
         let (position, damage) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
-        damage.iter().for_each(|line| eprintln!("warning: passed over a damaged checkpoint: {line}"));
+        damage.iter().for_each(|line| note(&format!("warning: passed over a damaged checkpoint: {line}")));
         trainer.position = position;
+    } else {
+        // So a run can go on from its first step on, and a disk that takes no checkpoint is noticed before any work is done.
+        checkpoints.write(&trainer.state, &trainer.position).map_err(Failure::new)?;
     }
     introduce(&model, &trainer, &run);
     let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
@@ -134,22 +143,32 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         every: arguments.checkpoint_every,
         interrupts,
         last_test: None,
-        saved: None,
+        settled: trainer.position.step,
+        saved: trainer.position.step,
+        unwritten: Vec::new(),
+        refusal: None,
+        rescue: Rescue { model: model.resolved.clone(), recipe, seed },
+        run,
     };
     let start = Instant::now();
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
-    let finished = outcome.map_err(|Halt(message)| match watch.saved {
-        Some(step) => {
-            Failure::new(format!("{message}\n  the checkpoint of step {step} is in {}", run.checkpoints().display()))
-        }
-        None => Failure::new(message),
+    let finished = outcome.map_err(|halt| match halt {
+        Halt::Refused(message) => Failure::new(message),
+        Halt::Failed(TrainError::Data(reason)) => watch.keep(&reason, &trainer),
+        Halt::Failed(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
     })?;
+    let run = &watch.run;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
-    tensors::write(&run.weights(), &tensors).map_err(Failure::new)?;
+    tensors::write(&run.weights(), &tensors).map_err(|error| {
+        let path = run.path().display();
+        Failure::new(format!(
+            "{error}\n  the checkpoint is written; to write the weights again: rnet train --resume {path}"
+        ))
+    })?;
     if !finished {
         let step = trainer.position.step;
-        print(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
+        tell(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
         return Ok(ExitCode::from(130));
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -157,13 +176,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Some(record) => format!("test loss {:.4}, accuracy {:.2}%", record.loss, 100.0 * record.top1),
         // A run that is resumed at its end has nothing left to do but this.
         None => {
-            let (meter, _) = trainer.test();
+            let (meter, _) = trainer.test().map_err(Failure::new)?;
             format!("test loss {:.4}, accuracy {:.2}%", meter.mean_loss(), 100.0 * meter.top1())
         }
     };
-    print(&format!(
+    let done = trainer.position.step;
+    if done < trainer.steps() {
+        let best = trainer.position.best.map_or_else(String::new, |(best, step)| {
+            format!("; the best test accuracy was {:.2}% after step {step}, whose checkpoint is kept", 100.0 * best)
+        });
+        tell(&format!("stopped early after step {done}, as `stop` says{best}\n"));
+    }
+    tell(&format!(
         "{test} after {} steps, in {seconds:.1} s; weights are in {}\n",
-        thousands(trainer.steps()),
+        thousands(done),
         run.weights().display()
     ));
     Ok(ExitCode::SUCCESS)
@@ -178,7 +204,7 @@ fn interrupts() -> Result<Arc<AtomicUsize>, Failure> {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let handler = move || match counter.fetch_add(1, Ordering::SeqCst) {
-        0 => eprintln!("\nfinishing the step and writing a checkpoint; once more stops at once"),
+        0 => note("\nfinishing the step and writing a checkpoint; once more stops at once"),
         _ => std::process::exit(130),
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
@@ -198,21 +224,20 @@ fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
     if trainer.position.step > 0 {
         text += &format!("going on after step {}\n", thousands(trainer.position.step));
     }
-    print(&text);
+    tell(&text);
 }
 
 /// Why a run ends before its end.
-struct Halt(String);
+enum Halt {
+    /// Its directory takes no more writes; in words.
+    Refused(String),
+    /// Its data cannot be read, or its numbers are not finite any more.
+    Failed(TrainError),
+}
 
 impl From<TrainError> for Halt {
     fn from(error: TrainError) -> Halt {
-        Halt(error.to_string())
-    }
-}
-
-impl From<WriteError> for Halt {
-    fn from(error: WriteError) -> Halt {
-        Halt(error.to_string())
+        Halt::Failed(error)
     }
 }
 
@@ -224,8 +249,50 @@ struct Watch {
     every: Option<u64>,
     interrupts: Arc<AtomicUsize>,
     last_test: Option<Record>,
-    /// The step of the newest checkpoint of this process.
-    saved: Option<u64>,
+    /// The newest step of which all is done.
+    settled: u64,
+    /// The step of the newest checkpoint.
+    saved: u64,
+    /// Lines of the metrics that could not be written.
+    unwritten: Vec<Record>,
+    /// Why not.
+    refusal: Option<WriteError>,
+    rescue: Rescue,
+    run: RunDirectory,
+}
+
+impl Watch {
+    /// What is said of a run whose data cannot be read any more; what it has done is kept.
+    fn keep(&mut self, reason: &str, trainer: &Trainer) -> Failure {
+        let step = trainer.position.step;
+        // In the middle of a test there is nothing that could go on; the checkpoint before can.
+        if self.settled == step && self.checkpoints.write(&trainer.state, &trainer.position).is_ok() {
+            self.saved = step;
+        }
+        let (saved, path) = (self.saved, self.run.path().display());
+        Failure::new(format!(
+            "{reason}\n  kept: the checkpoint of step {saved}; once the data are whole again: rnet train --resume {path}"
+        ))
+    }
+
+    /// Ends a run whose directory takes no more writes, with what it has done kept elsewhere.
+    fn give_up(&self, refusal: &WriteError, trainer: &Trainer) -> Halt {
+        let step = trainer.position.step;
+        let kept = match self.rescue.save(&self.run, &self.unwritten, trainer) {
+            Ok(path) => {
+                let path = path.display();
+                format!("nothing is lost: step {step} has been saved elsewhere; go on with: rnet train --resume {path}")
+            }
+            Err(reason) => {
+                let (saved, path) = (self.saved, self.run.path().display());
+                format!(
+                    "step {step} could not be saved elsewhere either: {reason}\n  the newest checkpoint is that of step \
+                     {saved}; once there is room again: rnet train --resume {path}"
+                )
+            }
+        };
+        Halt::Refused(format!("{refusal}\n  {kept}"))
+    }
 }
 
 impl Watcher for Watch {
@@ -236,7 +303,13 @@ impl Watcher for Watch {
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Halt> {
-        self.log.add(record)?;
+        // A run whose metrics cannot be written ends where it is settled.
+        if self.refusal.is_none() {
+            self.refusal = self.log.add(record).err();
+        }
+        if self.refusal.is_some() {
+            self.unwritten.push(record.clone());
+        }
         if record.split == Split::Test {
             self.last_test = Some(record.clone());
         }
@@ -245,11 +318,16 @@ impl Watcher for Watch {
     }
 
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Halt> {
+        self.settled = progress.step;
+        if let Some(refusal) = &self.refusal {
+            return Err(self.give_up(refusal, trainer));
+        }
         let stop = self.interrupts.load(Ordering::SeqCst) > 0;
         let is_due = self.every.is_some_and(|every| progress.step.is_multiple_of(every));
         if stop || is_due || progress.ends_epoch {
-            self.checkpoints.write(&trainer.state, &trainer.position)?;
-            self.saved = Some(progress.step);
+            let written = self.checkpoints.write(&trainer.state, &trainer.position);
+            written.map_err(|refusal| self.give_up(&refusal, trainer))?;
+            self.saved = progress.step;
         }
         Ok(if stop { Flow::Stop } else { Flow::Continue })
     }
@@ -311,8 +389,8 @@ impl Bar {
         match &self.bar {
             // The bar shows the lines within an epoch.
             Some(_) if record.split == Split::Train && !record.step.is_multiple_of(self.per_epoch) => {}
-            Some(bar) => bar.suspend(|| print(&line)),
-            None => print(&line),
+            Some(bar) => bar.suspend(|| tell(&line)),
+            None => tell(&line),
         }
     }
 

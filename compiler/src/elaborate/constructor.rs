@@ -12,7 +12,7 @@ pub(super) struct Constructor {
     pub parameters: &'static [Parameter],
 }
 
-const fn new(name: &'static str, parameters: &'static [Parameter]) -> Constructor {
+pub(super) const fn new(name: &'static str, parameters: &'static [Parameter]) -> Constructor {
     Constructor { name, parameters }
 }
 
@@ -49,28 +49,21 @@ pub(super) static SCHEDULES: &[Constructor] = &[
     new("linear", LAST_AND_WARMUP),
 ];
 
-/// `precision = ..`
-pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
-
-/// `source = ..`
-pub(super) static SOURCES: &[Constructor] = &[
-    new("digits", &[]),
-    new("cifar10", &[Parameter::new("path", Kind::Text, Default::Text("data/cifar-10-batches-bin"))]),
-    new("mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/mnist"))]),
-    new("fashion_mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/fashion-mnist"))]),
-];
-
-/// The steps of `train = ..` and `test = ..` in a data section.
-pub(super) static TRANSFORMS: &[Constructor] = &[
-    new("pad", &[Parameter::new("by", Kind::Int, Default::Needed)]),
-    new("random_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
-    new("center_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
-    new("random_flip", &[]),
+/// `stop = ..`
+pub(super) static STOPS: &[Constructor] = &[
+    new("never", &[]),
     new(
-        "normalize",
-        &[Parameter::new("mean", Kind::List, Default::Nothing), Parameter::new("std", Kind::List, Default::Nothing)],
+        "early",
+        &[
+            Parameter::new("patience", Kind::Int, Default::Needed),
+            Parameter::new("metric", Kind::Text, Default::Text("accuracy")),
+            Parameter::new("least", Kind::Float, Default::Float(0.0)),
+        ],
     ),
 ];
+
+/// `precision = ..`
+pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
 
 /// `@init(..)`
 static INITS: &[Constructor] = &[

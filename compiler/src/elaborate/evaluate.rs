@@ -50,6 +50,8 @@ pub(super) struct Elaborator<'a> {
     /// The file's own `let`s, evaluated once.
     constants: HashMap<(Module, &'a str), Value<'a>>,
     shared: usize,
+    /// Whether labels are shares of classes, f32[N, classes], rather than classes.
+    pub has_soft_labels: bool,
     /// The blocks that are being applied, and where.
     pub calls: Vec<(&'a str, Span)>,
     /// Whether a mistake has been found and only further ones are looked for.
@@ -73,6 +75,7 @@ impl<'a> Elaborator<'a> {
             steps: Vec::new(),
             constants: HashMap::new(),
             shared: 0,
+            has_soft_labels: false,
             calls: Vec::new(),
             looking_over: false,
             fuel: FUEL,

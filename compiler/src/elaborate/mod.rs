@@ -9,6 +9,7 @@ mod arguments;
 mod arithmetic;
 mod builder;
 mod constructor;
+mod data_section;
 pub mod difference;
 mod evaluate;
 mod functions;
@@ -23,6 +24,7 @@ mod primitive;
 mod resolve;
 mod sections;
 mod set;
+mod stopping;
 mod value;
 pub mod vocabulary;
 
@@ -185,6 +187,7 @@ impl<'a> Elaborator<'a> {
         let trains = sections::sections(ast, SectionKind::Train);
         let [train] = trains[..] else { panic!("elaborate: {} train sections were left", trains.len()) };
         let data = self.chosen_data(ast, train);
+        self.has_soft_labels = options.mode == Mode::Train && matches!(&data, Ok(Some(data)) if data.has_soft_labels());
         let config = self.train(train);
         let batch = options.batch.unwrap_or_else(|| config.as_ref().map_or(1, |config| config.batch));
         let smoothing = match (options.mode, &config) {
@@ -324,8 +327,8 @@ impl<'a> Elaborator<'a> {
         self.builder.source = self.sources.place(input.span);
         let image = self.builder.input("image", &TensorType::f32(&dims));
         let image = self.checked(image, None)?;
-        let label = self.builder.input("label", &TensorType { element: ElementType::I32, dims: vec![batch] });
-        let label = self.checked(label, None)?;
+        let classes = TensorType { element: ElementType::I32, dims: vec![batch] };
+        let label = if self.has_soft_labels { None } else { Some(self.label(&classes)?) };
         let env = env.with(&input.name.text, Value::Tensor(image));
         let result = &model.body.result;
         let (mut env, mut asserts) = (env, Vec::new());
@@ -347,11 +350,21 @@ impl<'a> Elaborator<'a> {
             }
         };
         self.at(last_step(result).span);
+        let label = match label {
+            Some(label) => label,
+            // A share of each class: of what type is known only now.
+            None => self.label(&self.builder.graph[logits].ty.clone())?,
+        };
         self.outputs(logits, label, smoothing)?;
         // Every assertion that fails is told.
         let failed: Vec<_> =
             asserts.into_iter().map(|(assertion, env)| self.assert(assertion, &self.counted(env, batch))).collect();
         failed.into_iter().collect()
+    }
+
+    fn label(&mut self, ty: &TensorType) -> Outcome<NodeId> {
+        let label = self.builder.input("label", ty);
+        self.checked(label, None)
     }
 
     /// The names that the assertions of a model can use: what the whole model comes to.

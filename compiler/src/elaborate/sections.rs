@@ -1,20 +1,18 @@
-//! The `data` and `train` sections: plain values for the runtime.
+//! What both kinds of section share, and the `train` section: plain values for the runtime.
 
-use super::constructor::{LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES, SOURCES, TRANSFORMS, number};
+use super::constructor::{LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES};
+use super::data_section::DATA_KEYS;
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
 use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
-use crate::syntax::ast::{Ast, Entry, Expr, ExprKind, Item, Section, SectionKind};
-use rnet_runtime::config::{DataConfig, Length, Schedule, Sgd, Source, TrainConfig, Transform};
+use crate::syntax::ast::{Ast, Entry, Expr, Item, Section, SectionKind};
+use rnet_runtime::config::{Length, Schedule, Sgd, TrainConfig};
 use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
 pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "seed", "precision"];
-
-/// The keys of `data`.
-pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test"];
+    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "stop", "seed", "precision"];
 
 /// What an omitted key of `train` stands for; a run without `steps` lasts 10 epochs.
 pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
@@ -23,6 +21,7 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
+    ("stop", "never"),
     ("seed", "0"),
     ("precision", "f32"),
 ];
@@ -88,6 +87,7 @@ impl<'a> Elaborator<'a> {
             Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
+        let stopping = self.stopping(value("stop"), &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
@@ -96,6 +96,7 @@ impl<'a> Elaborator<'a> {
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
+            stopping: stopping?,
             seed: seed?,
             precision: Precision::named(precision?.0).unwrap_or_default(),
         })
@@ -121,7 +122,8 @@ impl<'a> Elaborator<'a> {
         Ok(optimizer)
     }
 
-    fn whole(&mut self, key: &str, expr: &'a Expr, low: i64, high: i64, env: &Environment<'a>) -> Outcome<u64> {
+    /// A whole number at a key of a section.
+    pub fn whole(&mut self, key: &str, expr: &'a Expr, low: i64, high: i64, env: &Environment<'a>) -> Outcome<u64> {
         match self.eval(expr, env)? {
             Value::Int(value) if (low..=high).contains(&value) => Ok(value as u64),
             Value::Int(value) if high == i64::MAX => {
@@ -163,85 +165,5 @@ impl<'a> Elaborator<'a> {
             }
         }
         Ok(Schedule::Step { at, by: self.within(&bound, "by", 0.0, 1e3)?, warmup })
-    }
-
-    /// A `data` section.
-    pub fn data(&mut self, section: &'a Section) -> Outcome<DataConfig> {
-        let env = Environment::of(Modules::MAIN);
-        let Some(source) = entry(section, "source") else {
-            let wrong = Diagnostic::error("E134", section.span, "a data section needs a `source`");
-            return self.stop(
-                wrong.hint("for example `source = digits` or `source = cifar10(\"data/cifar-10-batches-bin\")`"),
-            );
-        };
-        let (name, bound) = self.construct("a data source", SOURCES, &source.value, &env)?;
-        let path = |bound: &super::value::Bound| match bound.get("path").0 {
-            Value::Text(path) => path.to_string(),
-            other => panic!("elaborate: {} is no path", other.kind()),
-        };
-        let source = match name {
-            "digits" => Source::Digits,
-            "cifar10" => Source::Cifar10(path(&bound)),
-            "mnist" => Source::Mnist(path(&bound)),
-            _ => Source::FashionMnist(path(&bound)),
-        };
-        let train = self.transforms(section, "train", &env)?;
-        let test = self.transforms(section, "test", &env)?;
-        if let (Some(random), Some(entry)) = (
-            test.iter().position(|step| matches!(step, Transform::RandomCrop(_) | Transform::RandomFlip)),
-            entry(section, "test"),
-        ) {
-            let name = if matches!(test[random], Transform::RandomFlip) { "random_flip" } else { "random_crop" };
-            return self.error(
-                "E102",
-                entry.value.span,
-                format!("`{name}` in `test`: test images are not changed at random"),
-            );
-        }
-        Ok(DataConfig { source, train, test })
-    }
-
-    /// A chain of transforms; none where the key is omitted.
-    fn transforms(&mut self, section: &'a Section, key: &str, env: &Environment<'a>) -> Outcome<Vec<Transform>> {
-        let Some(entry) = entry(section, key) else { return Ok(Vec::new()) };
-        let steps = match &entry.value.ungrouped().kind {
-            ExprKind::Chain(steps) => &steps[..],
-            ExprKind::Name(name) if name == "id" => &[],
-            _ => std::slice::from_ref(&entry.value),
-        };
-        let mut transforms = Vec::with_capacity(steps.len());
-        for step in steps {
-            let (name, bound) = self.construct("a transform", TRANSFORMS, step, env)?;
-            transforms.push(match name {
-                "pad" => Transform::Pad(self.side(&bound, "by", 0)?),
-                "random_crop" => Transform::RandomCrop(self.side(&bound, "side", 1)?),
-                "center_crop" => Transform::CenterCrop(self.side(&bound, "side", 1)?),
-                "random_flip" => Transform::RandomFlip,
-                _ => {
-                    let (mean, std) = (self.numbers(&bound, "mean")?, self.numbers(&bound, "std")?);
-                    if mean.len() != std.len() {
-                        let message = format!("`normalize` has {} means and {} deviations", mean.len(), std.len());
-                        return self.error("E102", step.span, message);
-                    }
-                    if let Some(std) = std.iter().find(|std| **std <= 0.0) {
-                        return self.error(
-                            "E102",
-                            bound.get("std").1,
-                            format!("a deviation is greater than 0, this is {std}"),
-                        );
-                    }
-                    Transform::Normalize { mean, std }
-                }
-            });
-        }
-        Ok(transforms)
-    }
-
-    fn side(&mut self, bound: &super::value::Bound<'a>, name: &str, least: u64) -> Outcome<usize> {
-        let (value, span) = bound.get(name);
-        match number(value) as i64 {
-            side if (least as i64..=1 << 16).contains(&side) => Ok(side as usize),
-            side => self.error("E102", span, format!("`{name}` lies between {least} and 65536 pixels, this is {side}")),
-        }
     }
 }

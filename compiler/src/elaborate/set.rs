@@ -1,7 +1,8 @@
 //! `--set path=value`, and the keys that a file leaves out: changes of the syntax tree before anything is evaluated.
 
-use super::constructor::{self, Constructor, LOSSES, OPTIMIZERS, SCHEDULES, SOURCES};
-use super::sections::{DATA_KEYS, TRAIN_DEFAULTS, TRAIN_KEYS, sections};
+use super::constructor::{self, Constructor, LOSSES, OPTIMIZERS, SCHEDULES};
+use super::data_section::{DATA_KEYS, SOURCES};
+use super::sections::{TRAIN_DEFAULTS, TRAIN_KEYS, sections};
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::syntax::ast::{Argument, Ast, Entry, Expr, ExprKind, Item, Model, Name, Parameter, Section, SectionKind};
 use crate::syntax::{parse, parse_value};

@@ -4,6 +4,7 @@ use super::*;
 use crate::graph::verify;
 use rnet_runtime::config::{Length, Schedule, Source, Transform};
 
+mod data;
 mod difference;
 mod language;
 mod zoo;
@@ -291,7 +292,10 @@ fn sections_become_plain_values() {
     assert_eq!((sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay), (0.2, 0.9, true, 0.0));
     assert_eq!(train.schedule, Schedule::Step { at: vec![200, 300], by: 0.5, warmup: 10 });
     assert_eq!(data.source, Source::Mnist("there".to_string()));
-    assert_eq!(data.train[..3], [Transform::Pad(4), Transform::RandomCrop(28), Transform::RandomFlip]);
+    assert_eq!(
+        data.train[..3],
+        [Transform::Pad(4), Transform::RandomCrop(28), Transform::RandomFlip { alternating: false }]
+    );
     assert_eq!(data.train[3], Transform::Normalize { mean: vec![0.5], std: vec![0.25] });
     assert_eq!(data.test.len(), 2);
 

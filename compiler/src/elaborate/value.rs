@@ -243,6 +243,8 @@ pub(super) enum Default {
     Text(&'static str),
     /// An empty list.
     Nothing,
+    /// A list of two numbers.
+    Range(f64, f64),
     /// The block `id`.
     Identity,
 }
@@ -257,6 +259,7 @@ impl Default {
             Default::Same => Value::Same,
             Default::Text(text) => Value::Text(text.into()),
             Default::Nothing => Value::List(Rc::new(Vec::new())),
+            Default::Range(least, greatest) => Value::List(Rc::new(vec![Value::Float(least), Value::Float(greatest)])),
             Default::Identity => Value::block(Block::Primitive(super::primitive::identity(), None)),
         })
     }

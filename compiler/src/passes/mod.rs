@@ -8,6 +8,7 @@ pub mod differentiate;
 pub mod fold_batch_norm;
 pub mod fuse;
 pub mod optimizer;
+pub mod separate;
 pub mod simplify;
 
 use crate::graph::{Graph, verify};
@@ -41,6 +42,10 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "fuse", doc: "nodes are grouped into kernels", run: fuse::fuse },
 ];
 
+/// What takes the place of `fuse` where every value is to be seen.
+pub const SEPARATE: Pass =
+    Pass { name: "separate", doc: "each node becomes a kernel of its own", run: separate::separate };
+
 /// Is told of every stage: its name, and a way to print it. May stop there, with a text.
 pub type Visitor<'v> = dyn FnMut(&str, &dyn Fn() -> String) -> ControlFlow<String> + 'v;
 
@@ -51,11 +56,24 @@ pub type Visitor<'v> = dyn FnMut(&str, &dyn Fn() -> String) -> ControlFlow<Strin
 pub fn run(graph: &mut Graph, visit: &mut Visitor) -> ControlFlow<String> {
     check(graph, "the graph before all passes");
     for pass in PIPELINE {
-        (pass.run)(graph);
-        check(graph, pass.name);
+        step(pass, graph);
         visit(pass.name, &|| graph.to_string())?;
     }
     ControlFlow::Continue(())
+}
+
+/// The same with every value in a kernel of its own.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_separate(graph: &mut Graph) {
+    check(graph, "the graph before all passes");
+    PIPELINE.iter().filter(|pass| pass.name != "fuse").chain([&SEPARATE]).for_each(|pass| step(pass, graph));
+}
+
+fn step(pass: &Pass, graph: &mut Graph) {
+    (pass.run)(graph);
+    check(graph, pass.name);
 }
 
 fn check(graph: &Graph, name: &str) {

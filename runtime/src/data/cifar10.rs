@@ -2,7 +2,7 @@
 //!
 //! A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 
-use super::{Bytes, DataError, Dataset, Part, Samples};
+use super::{Bytes, DataError, Dataset, Part, Samples, owned};
 use std::fs::File;
 use std::path::Path;
 
@@ -16,10 +16,10 @@ const CLASSES: &[&str] = &["airplane", "automobile", "bird", "cat", "deer", "dog
 /// Reads the six files of a directory. They may hold any whole number of records.
 pub(super) fn read(directory: &Path) -> Result<Dataset, DataError> {
     Ok(Dataset {
-        name: "cifar10",
-        dims: [3, 32, 32],
+        name: "cifar10".to_string(),
+        channels: 3,
         white: 255,
-        classes: CLASSES,
+        classes: owned(CLASSES),
         train: samples(directory, &TRAIN)?,
         test: samples(directory, &TEST)?,
     })
@@ -32,7 +32,7 @@ fn hint() -> String {
 }
 
 fn samples(directory: &Path, files: &[&str]) -> Result<Samples, DataError> {
-    let mut samples = Samples { parts: Vec::new(), labels: Vec::new(), image_len: IMAGE };
+    let (mut parts, mut labels) = (Vec::new(), Vec::new());
     for file in files {
         let path = directory.join(file);
         let bytes = match File::open(&path).and_then(|file| Bytes::map(&file)) {
@@ -50,12 +50,12 @@ fn samples(directory: &Path, files: &[&str]) -> Result<Samples, DataError> {
             if usize::from(record[0]) >= CLASSES.len() {
                 return Err(DataError::Label { path, sample, label: record[0], classes: CLASSES.len(), hint: hint() });
             }
-            samples.labels.push(record[0]);
+            labels.push(u32::from(record[0]));
         }
         let count = bytes.len() / RECORD;
-        samples.parts.push(Part { bytes, offset: 1, stride: RECORD, count });
+        parts.push(Part { bytes, offset: 1, stride: RECORD, count });
     }
-    Ok(samples)
+    Ok(Samples::of_parts(parts, labels, [3, 32, 32], 255))
 }
 
 #[cfg(test)]
@@ -82,10 +82,10 @@ mod tests {
         let directory = directory(2);
         let data = read(directory.path()).unwrap();
         assert_eq!((data.train.len(), data.test.len()), (10, 2));
-        assert_eq!(data.train.image(3), [17; IMAGE]);
+        assert_eq!(data.train.image(3).unwrap().planes[..], [17; IMAGE]);
         assert_eq!(data.train.label(3), 1);
-        assert_eq!(data.test.image(0), [80; IMAGE]);
-        let (mean, std) = data.statistics();
+        assert_eq!(data.test.image(0).unwrap().planes[..], [80; IMAGE]);
+        let (mean, std) = data.statistics().unwrap();
         assert_eq!(mean, [32.5 / 255.0; 3]);
         assert!((std[2] - (512.25f64).sqrt() / 255.0).abs() < 1e-12, "{std:?}");
     }

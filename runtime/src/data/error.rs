@@ -87,25 +87,67 @@ pub enum DataError {
         hint: String,
     },
     /// A crop does not fit into the image.
-    #[error("`{transform}({side})`: the images of {name} are {height}x{width} at this point, smaller than the crop\n  \
-             help: use a side of at most {}, or `pad` first", height.min(width))]
+    #[error(
+        "`{transform}({side})`: the images of {name} are {images} at this point, smaller than the crop\n  \
+             help: use a side of at most {least}, or `pad` or `resize` first"
+    )]
     Crop {
         /// `random_crop` or `center_crop`.
         transform: &'static str,
         /// The side it asks for.
         side: usize,
         /// The data set.
-        name: &'static str,
-        /// Height of the image that it is given.
-        height: usize,
-        /// Its width.
-        width: usize,
+        name: String,
+        /// Extents of the images that it is given.
+        images: String,
+        /// The shorter of them.
+        least: usize,
     },
-    /// `normalize` is not the last transform, or there are two.
-    #[error("`{transform}` comes after `normalize`\n  help: `normalize` is the last transform; put it at the end")]
-    NormalizeNotLast {
-        /// What follows.
-        transform: &'static str,
+    /// An image would be moved out of sight.
+    #[error(
+        "`translate({by})`: the images of {name} are {images} at this point; they can be moved by less than a side"
+    )]
+    Translate {
+        /// Pixels.
+        by: usize,
+        /// The data set.
+        name: String,
+        /// Extents of the images that it is given.
+        images: String,
+    },
+    /// A view of an image would be moved out of sight.
+    #[error(
+        "`average_shift = {by}`: the images of {name} are {images} in the end; views are moved by less than a side"
+    )]
+    Shift {
+        /// Pixels.
+        by: usize,
+        /// The data set.
+        name: String,
+        /// Extents of its images.
+        images: String,
+    },
+    /// The images of a batch would differ in size.
+    #[error(
+        "the images of {name} are {images} in the end, but those of a batch are all of one size\n  \
+             help: `random_resized_crop(side)` for training and `resize(side) -> center_crop(side)` for testing see to that"
+    )]
+    Sizes {
+        /// The data set.
+        name: String,
+        /// What is known of their extents.
+        images: String,
+    },
+    /// Colour is to be changed where there is none.
+    #[error(
+        "`color_jitter`: the images of {name} have {channels} channels, but saturation and hue are of three\n  \
+             help: leave `saturation` and `hue` out"
+    )]
+    Colorless {
+        /// The data set.
+        name: String,
+        /// Its channels.
+        channels: usize,
     },
     /// `normalize` has the wrong number of values.
     #[error(
@@ -120,7 +162,7 @@ pub enum DataError {
         /// Values given.
         found: usize,
         /// The data set.
-        name: &'static str,
+        name: String,
     },
     /// `normalize` would divide by zero, or by something that is no positive number.
     #[error(
@@ -133,6 +175,6 @@ pub enum DataError {
         /// Its standard deviation.
         value: f64,
         /// The data set.
-        name: &'static str,
+        name: String,
     },
 }

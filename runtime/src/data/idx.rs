@@ -2,7 +2,7 @@
 //!
 //! A file is a magic number (0, 0, element type, number of extents), the extents as big-endian 32-bit numbers, and bytes.
 
-use super::{Bytes, DataError, Dataset, Part, Samples};
+use super::{Bytes, DataError, Dataset, Part, Samples, owned};
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::Read;
@@ -56,7 +56,8 @@ pub(super) fn read(directory: &Path, family: &Family) -> Result<Dataset, DataErr
             hint: family.hint.to_string(),
         });
     }
-    Ok(Dataset { name: family.name, dims: train_dims, white: 255, classes: family.classes, train, test })
+    let (name, classes) = (family.name.to_string(), owned(family.classes));
+    Ok(Dataset { name, channels: 1, white: 255, classes, train, test })
 }
 
 /// The images and labels of `train` or `t10k`, the images' file and their extents.
@@ -79,9 +80,9 @@ fn half(directory: &Path, prefix: &str, family: &Family) -> Result<(PathBuf, [us
         let (path, label) = (labels.path, label[sample]);
         return Err(DataError::Label { path, sample, label, classes, hint: family.hint.to_string() });
     }
-    let image_len = height * width;
-    let part = Part { bytes: images.bytes, offset: images.offset, stride: image_len, count };
-    Ok((images.path, [1, height, width], Samples { parts: vec![part], labels: label, image_len }))
+    let part = Part { bytes: images.bytes, offset: images.offset, stride: height * width, count };
+    let (dims, labels) = ([1, height, width], label.into_iter().map(u32::from).collect());
+    Ok((images.path, dims, Samples::of_parts(vec![part], labels, dims, 255)))
 }
 
 /// One file whose header and length are right.
@@ -195,11 +196,11 @@ mod tests {
     fn both_spellings_plain_or_gzipped() {
         let directory = directory();
         let data = read(directory.path(), &MNIST).unwrap();
-        assert_eq!(data.dims, [1, 2, 3]);
+        assert_eq!(data.train.image(0).unwrap().dims, [1, 2, 3]);
         assert_eq!((data.train.len(), data.test.len()), (3, 2));
-        assert_eq!(data.train.image(1), [6, 7, 8, 9, 10, 11]);
+        assert_eq!(data.train.image(1).unwrap().planes[..], [6, 7, 8, 9, 10, 11]);
         assert_eq!(data.train.label(2), 9);
-        assert_eq!(data.test.image(1), [5; 6]);
+        assert_eq!(data.test.image(1).unwrap().planes[..], [5; 6]);
     }
 
     #[test]

@@ -3,16 +3,15 @@
 //! Which samples a batch holds, and what happens to each, depends on the seed, the epoch and the sample alone: neither the
 //! number of threads nor where a run starts changes anything.
 
-use super::{Dataset, Pipeline, Samples};
+use super::{DataError, Dataset, Draws, Pipeline, Samples};
 use crate::random::{Stream, permutation};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Keeps the streams of shuffling and of augmentation apart.
+/// Keeps the stream of shuffling apart from those of augmentation.
 const SHUFFLE: u64 = 1;
-const AUGMENT: u64 = 2;
 
 /// Batches that each thread may have ready.
 const READY: usize = 2;
@@ -36,13 +35,15 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Their classes.
     pub labels: Vec<i32>,
+    /// Where images are mixed, each one's share of each class, [N, classes].
+    pub targets: Option<Vec<f32>>,
 }
 
-/// Delivers batches in order. Those of all epochs are numbered through, from 0; the last of an epoch holds what is left
+/// Delivers batches in order, or the first mistake in the data, after which there is nothing more. Those of all epochs are numbered through, from 0; the last of an epoch holds what is left
 /// and may be smaller than the others.
 pub struct Loader {
     /// One for each thread; thread t prepares every batch whose number is t modulo the number of threads.
-    ready: Vec<Receiver<Batch>>,
+    ready: Vec<Receiver<Result<Batch, DataError>>>,
     threads: Vec<JoinHandle<()>>,
     next: u64,
     end: u64,
@@ -78,16 +79,16 @@ impl Loader {
 }
 
 impl Iterator for Loader {
-    type Item = Batch;
+    type Item = Result<Batch, DataError>;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.end {
             return None;
         }
         // The first receiver belongs to the thread with the next batch.
         match self.ready[0].recv() {
             Ok(batch) => {
-                self.next += 1;
+                self.next = if batch.is_ok() { self.next + 1 } else { self.end };
                 self.ready.rotate_left(1);
                 self.threads.rotate_left(1);
                 Some(batch)
@@ -126,10 +127,9 @@ fn prepare(
     order: Order,
     batch: usize,
     numbers: impl Iterator<Item = u64>,
-    sender: &SyncSender<Batch>,
+    sender: &SyncSender<Result<Batch, DataError>>,
 ) {
     let samples = samples(dataset, order);
-    let image_len: usize = pipeline.dims().iter().product();
     let batches = samples.len().div_ceil(batch) as u64;
     let mut shuffled: Option<(u64, Vec<u32>)> = None;
     for number in numbers {
@@ -146,20 +146,36 @@ fn prepare(
                 shuffled[places].iter().map(|&sample| sample as usize).collect()
             }
         };
-        let mut images = vec![0.0; chosen.len() * image_len];
-        for (&sample, target) in chosen.iter().zip(images.chunks_exact_mut(image_len)) {
-            // Random transforms of test images are the same at each test.
-            let random = match order {
-                Order::Train { seed } => Stream::new(&[seed, AUGMENT, epoch, sample as u64]),
-                Order::Test => Stream::new(&[AUGMENT, sample as u64]),
-            };
-            pipeline.apply(samples.image(sample), random, target);
-        }
-        let labels = chosen.iter().map(|&sample| i32::from(samples.label(sample))).collect();
-        if sender.send(Batch { images, labels }).is_err() {
+        let batch = load(samples, pipeline, order, epoch, &chosen);
+        if sender.send(batch).is_err() {
             return;
         }
     }
+}
+
+/// The batch of the samples `chosen`.
+fn load(
+    samples: &Samples,
+    pipeline: &Pipeline,
+    order: Order,
+    epoch: u64,
+    chosen: &[usize],
+) -> Result<Batch, DataError> {
+    let image_len: usize = pipeline.dims().iter().product();
+    let mut images = vec![0.0; chosen.len() * image_len];
+    for (&sample, target) in chosen.iter().zip(images.chunks_exact_mut(image_len)) {
+        let draws = match order {
+            Order::Train { seed } => Draws::train(seed, epoch, sample),
+            Order::Test => Draws::none(),
+        };
+        pipeline.apply(&samples.image(sample)?, draws, target);
+    }
+    let labels: Vec<i32> = chosen.iter().map(|&sample| samples.label(sample) as i32).collect();
+    let targets = match order {
+        Order::Train { seed } => pipeline.mix(&mut images, &labels, seed, epoch, chosen),
+        Order::Test => None,
+    };
+    Ok(Batch { images, labels, targets })
 }
 
 #[cfg(test)]
@@ -169,7 +185,7 @@ mod tests {
 
     fn digits() -> (Arc<Dataset>, Pipeline) {
         let dataset = Dataset::open(&Source::Digits).unwrap();
-        let transforms = [Transform::Pad(1), Transform::RandomCrop(8), Transform::RandomFlip];
+        let transforms = [Transform::Pad(1), Transform::RandomCrop(8), Transform::RandomFlip { alternating: true }];
         let pipeline = Pipeline::new(&transforms, &dataset).unwrap();
         (Arc::new(dataset), pipeline)
     }
@@ -180,15 +196,17 @@ mod tests {
         let pipeline = Pipeline::new(&[], &dataset).unwrap();
         for epoch in 0..2 {
             let numbers = epoch * 15..(epoch + 1) * 15;
-            let batches: Vec<Batch> =
-                Loader::start(&dataset, &pipeline, Order::Train { seed: 3 }, 100, numbers, 2).collect();
+            let batches: Vec<Batch> = Loader::start(&dataset, &pipeline, Order::Train { seed: 3 }, 100, numbers, 2)
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(batches.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>()[13..], [100, 38]);
             let mut got: Vec<Vec<u8>> = batches
                 .iter()
                 .flat_map(|batch| batch.images.chunks_exact(64))
                 .map(|image| image.iter().map(|value| (value * 16.0) as u8).collect())
                 .collect();
-            let mut all: Vec<Vec<u8>> = (0..1438).map(|index| dataset.train.image(index).to_vec()).collect();
+            let mut all: Vec<Vec<u8>> =
+                (0..1438).map(|index| dataset.train.image(index).unwrap().planes.to_vec()).collect();
             assert_ne!(got, all);
             got.sort_unstable();
             all.sort_unstable();
@@ -200,7 +218,9 @@ mod tests {
     fn neither_threads_nor_the_start_change_anything() {
         let (dataset, pipeline) = digits();
         let load = |numbers, threads| -> Vec<Batch> {
-            Loader::start(&dataset, &pipeline, Order::Train { seed: 3 }, 200, numbers, threads).collect()
+            Loader::start(&dataset, &pipeline, Order::Train { seed: 3 }, 200, numbers, threads)
+                .map(Result::unwrap)
+                .collect()
         };
         let reference = load(0..20, 1);
         assert_eq!(reference.len(), 20);
@@ -212,10 +232,11 @@ mod tests {
     #[test]
     fn test_samples_come_in_order() {
         let (dataset, pipeline) = digits();
-        let batches: Vec<Batch> = Loader::start(&dataset, &pipeline, Order::Test, 300, 0..2, 2).collect();
+        let batches: Vec<Batch> =
+            Loader::start(&dataset, &pipeline, Order::Test, 300, 0..2, 2).map(Result::unwrap).collect();
         let labels: Vec<i32> = batches.iter().flat_map(|batch| batch.labels.clone()).collect();
         assert_eq!(labels.len(), 359);
-        assert!(labels.iter().enumerate().all(|(index, &label)| label == i32::from(dataset.test.label(index))));
+        assert!(labels.iter().enumerate().all(|(index, &label)| label == dataset.test.label(index) as i32));
     }
 
     #[test]
