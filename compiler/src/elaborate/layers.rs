@@ -48,12 +48,7 @@ pub(super) fn pair<'a>(
 }
 
 /// Height and width of a parameter that has to have them.
-pub(super) fn both<'a>(
-    this: &mut Elaborator<'a>,
-    bound: &Bound<'a>,
-    name: &str,
-    least: i64,
-) -> Outcome<[usize; 2]> {
+pub(super) fn both<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<[usize; 2]> {
     match pair(this, bound, name, least)? {
         Some(both) => Ok(both),
         None => {
