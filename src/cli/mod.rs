@@ -13,14 +13,20 @@ mod explain;
 mod fmt;
 mod grad;
 mod init;
+mod journal;
+mod judgement;
+mod logbook;
 mod lr;
 mod lsp;
 mod model;
 mod overfit_batch;
 mod plot;
 mod profile;
+mod report;
 mod rescue;
+mod run;
 mod run_directory;
+mod runs;
 mod session;
 mod summary;
 mod train;
@@ -61,7 +67,9 @@ enum Verb {
     Grad(grad::Arguments),
     Lr(lr::Arguments),
     Bench(bench::Arguments),
+    Runs(runs::Arguments),
     Plot(plot::Arguments),
+    Report(report::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -101,7 +109,9 @@ pub fn run() -> ExitCode {
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
+        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),

@@ -282,6 +282,13 @@ pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Prog
     lower(differentiated(model)?, arithmetic)
 }
 
+/// What measures each layer, and the layers' paths: see [`passes::measure_layers`].
+pub fn layers_program(model: &Elaborated) -> Result<(Program, Vec<String>), Failure> {
+    let (graph, paths) = passes::measure_layers::measure_layers(&model.graph).map_err(Failure::new)?;
+    let arithmetic = Arithmetic { algorithm: algorithm(Algorithm::Fastest)?, precision: model.train.precision };
+    Ok((lower(graph, arithmetic)?, paths))
+}
+
 /// Fills the state from a file of weights.
 pub fn load(state: &mut State, path: &Path) -> Result<(), Failure> {
     let tensors = tensors::read(path).map_err(Failure::new)?;

@@ -86,6 +86,12 @@ impl RunDirectory {
         self.path.join("metrics.jsonl")
     }
 
+    /// Whether a process trains in the run directory.
+    pub fn is_locked(path: &Path) -> bool {
+        // Opened for reading alone: looking at a run changes nothing.
+        File::open(path.join("lock")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Where its weights are, once it has ended.
     pub fn weights(&self) -> PathBuf {
         self.path.join("weights.safetensors")

@@ -1,14 +1,16 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
+use super::journal::Journal;
+use super::logbook::{Ending, Session};
 use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
-use super::{Failure, divergence, dry_run, model, note, overfit_batch, session, tell, thousands};
+use super::{Failure, divergence, dry_run, model, note, overfit_batch, report, session, tell, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
-use rnet_runtime::metrics::{MetricsLog, Record, Split};
-use rnet_runtime::train::{Flow, Progress, TrainError, Trainer, Trap, Watcher};
+use rnet_runtime::metrics::{Record, Split};
+use rnet_runtime::train::{Flow, Progress, Tested, TrainError, Trainer, Trap, Watcher};
 use rnet_runtime::{tensors, truncation, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,12 @@ pub struct Arguments {
     /// Newest checkpoints to keep, beside the best
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     keep: u64,
+    /// Also write event files for TensorBoard, into `tensorboard` in the run directory
+    #[arg(long)]
+    tensorboard: bool,
+    /// Do not measure the layers' activations and gradients at each test
+    #[arg(long)]
+    no_layers: bool,
     /// Look at every value of every step for what is not finite; takes several times as long, and changes no bit of the result
     #[arg(long)]
     trap_nan: bool,
@@ -90,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
                 return Err(Failure::new(
                     "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every, \
-                     --keep and --trap-nan can be given beside it",
+                     --keep, --trap-nan, --tensorboard and --no-layers can be given beside it",
                 ));
             }
             (model::Arguments::of(&RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
@@ -113,6 +121,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let separate = |images| -> Result<_, Failure> {
         model::separate_program(&file.elaborate_with(model::Mode::Train, Some(images), &settings)?)
     };
+    if !arguments.no_layers {
+        trainer.probe = Some(session::probe(&file, trainer.batch_sizes()[0], &settings)?);
+    }
     if arguments.trap_nan {
         note("note: --trap-nan does every step twice, once value by value: it takes several times as long");
         let sizes = trainer.batch_sizes().into_iter();
@@ -135,9 +146,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         checkpoints.write(&trainer.state, &trainer.position).map_err(Failure::new)?;
     }
     introduce(&model, &trainer, &run);
-    let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
+    let session = Session {
+        step: trainer.position.step,
+        steps: trainer.steps(),
+        network: model.model.clone(),
+        parameters: model.layers.iter().map(|layer| layer.parameters).sum(),
+        data: trainer.dataset().name.clone(),
+        seed,
+        batch: model.train.batch,
+        ..Session::here(model::threads(arguments.threads))
+    };
+    let journal = Journal::open(&run, session, arguments.tensorboard).map_err(Failure::new)?;
     let mut watch = Watch {
-        log,
+        journal,
         bar: Bar::new(&trainer),
         checkpoints,
         every: arguments.checkpoint_every,
@@ -153,10 +174,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let start = Instant::now();
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
-    let finished = outcome.map_err(|halt| match halt {
-        Halt::Refused(message) => Failure::new(message),
-        Halt::Failed(TrainError::Data(reason)) => watch.keep(&reason, &trainer),
-        Halt::Failed(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
+    let finished = outcome.map_err(|halt| {
+        // Where the directory takes no more writes, that is what the message tells.
+        let _ = watch.journal.end(trainer.position.step, Ending::Failed);
+        match halt {
+            Halt::Refused(message) => Failure::new(message),
+            Halt::Failed(TrainError::Data(reason)) => watch.keep(&reason, &trainer),
+            Halt::Failed(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
+        }
     })?;
     let run = &watch.run;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
@@ -166,6 +191,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "{error}\n  the checkpoint is written; to write the weights again: rnet train --resume {path}"
         ))
     })?;
+    let ending = if finished { Ending::Finished } else { Ending::Stopped };
+    watch.journal.end(trainer.position.step, ending).map_err(Failure::new)?;
+    // The run is whole without its report, which `rnet report` can write at any time.
+    if let Err(failure) = report::write(run.path(), &report::path(run.path())) {
+        note(&format!("warning: no report: {failure}"));
+    }
     if !finished {
         let step = trainer.position.step;
         tell(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
@@ -243,7 +274,7 @@ impl From<TrainError> for Halt {
 
 /// Shows and keeps what a run does.
 struct Watch {
-    log: MetricsLog,
+    journal: Journal,
     bar: Bar,
     checkpoints: Checkpoints,
     every: Option<u64>,
@@ -305,7 +336,7 @@ impl Watcher for Watch {
     fn record(&mut self, record: &Record) -> Result<(), Halt> {
         // A run whose metrics cannot be written ends where it is settled.
         if self.refusal.is_none() {
-            self.refusal = self.log.add(record).err();
+            self.refusal = self.journal.add(record).err();
         }
         if self.refusal.is_some() {
             self.unwritten.push(record.clone());
@@ -314,6 +345,13 @@ impl Watcher for Watch {
             self.last_test = Some(record.clone());
         }
         self.bar.record(record);
+        Ok(())
+    }
+
+    fn tested(&mut self, tested: &Tested) -> Result<(), Halt> {
+        if self.refusal.is_none() {
+            self.refusal = self.journal.tested(tested).err();
+        }
         Ok(())
     }
 
