@@ -1,9 +1,11 @@
 //! The runtime: runs the programs that the compiler emits. Knows nothing of the language or the graph.
 
+pub mod average;
 pub mod buffer;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod difference;
 pub mod durable;
 pub mod evaluation;
 pub mod executable;
@@ -17,6 +19,7 @@ pub mod machine;
 pub mod metrics;
 pub mod program;
 mod random;
+pub mod rename;
 pub mod schedule;
 pub mod state;
 pub mod stopping;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod ckpt;
 mod data;
 mod diff;
 mod divergence;
@@ -10,6 +11,7 @@ mod dump;
 mod eval;
 mod expand;
 mod explain;
+mod export;
 mod fmt;
 mod grad;
 mod init;
@@ -21,6 +23,7 @@ mod lsp;
 mod model;
 mod overfit_batch;
 mod plot;
+mod predict;
 mod profile;
 mod report;
 mod rescue;
@@ -30,6 +33,7 @@ mod runs;
 mod session;
 mod summary;
 mod train;
+mod weights;
 
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
@@ -56,10 +60,12 @@ enum Verb {
     Train(train::Arguments),
     Eval(eval::Arguments),
     Check(check::Arguments),
+    Ckpt(ckpt::Arguments),
     Summary(summary::Arguments),
     Fmt(fmt::Arguments),
     Expand(expand::Arguments),
     Explain(explain::Arguments),
+    Export(export::Arguments),
     Diff(diff::Arguments),
     Lsp(lsp::Arguments),
     Dump(dump::Arguments),
@@ -70,6 +76,7 @@ enum Verb {
     Runs(runs::Arguments),
     Plot(plot::Arguments),
     Report(report::Arguments),
+    Predict(predict::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -106,16 +113,19 @@ pub fn run() -> ExitCode {
         Verb::Init(arguments) => init::run(&arguments).map(done),
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
+        Verb::Ckpt(arguments) => ckpt::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Report(arguments) => report::run(&arguments).map(done),
+        Verb::Predict(arguments) => predict::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
         Verb::Expand(arguments) => expand::run(&arguments).map(done),
+        Verb::Export(arguments) => export::run(&arguments).map(done),
         Verb::Explain(arguments) => explain::run(&arguments).map(done),
         Verb::Diff(arguments) => diff::run(&arguments).map(done),
         Verb::Lsp(arguments) => lsp::run(&arguments).map(done),

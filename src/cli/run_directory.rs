@@ -14,12 +14,15 @@ pub struct Recipe {
     pub version: String,
     /// What `--data` said.
     pub data: Option<PathBuf>,
+    /// The weights that it began with, if they were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
 }
 
 impl Recipe {
     /// The recipe of a new run.
-    pub fn new(data: Option<PathBuf>) -> Recipe {
-        Recipe { version: env!("CARGO_PKG_VERSION").to_string(), data }
+    pub fn new(data: Option<PathBuf>, from: Option<PathBuf>) -> Recipe {
+        Recipe { version: env!("CARGO_PKG_VERSION").to_string(), data, from }
     }
 }
 

@@ -4,6 +4,7 @@ use super::journal::Journal;
 use super::logbook::{Ending, Session};
 use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
+use super::weights::Start;
 use super::{Failure, divergence, dry_run, model, note, overfit_batch, report, session, tell, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
@@ -27,6 +28,8 @@ pub struct Arguments {
     /// Go on with the run in this directory, to the bit as if it had not stopped
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    start: Start,
     /// Where the data set is: its own directory, or the one above it [default: the path in the file]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -95,7 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
         Some(directory) => {
-            if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
+            let is_begun = arguments.out.is_some() || arguments.start.is_given() || !arguments.settings().is_empty();
+            if arguments.model.is_given() || is_begun {
                 return Err(Failure::new(
                     "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every, \
                      --keep, --trap-nan, --tensorboard and --no-layers can be given beside it",
@@ -111,9 +115,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
         let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
         let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+        arguments.start.fill(&mut trainer.state)?;
         return overfit_batch::run(&mut trainer, steps);
     }
     let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+    arguments.start.fill(&mut trainer.state)?;
     if arguments.dry_run {
         return dry_run::run(&mut trainer).map(|()| ExitCode::SUCCESS);
     }
@@ -131,7 +137,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         trainer.trap = Some(Trap::new(programs, &trainer.state).map_err(Failure::new)?);
     }
 
-    let recipe = Recipe::new(directory.as_deref().map(absolute));
+    let recipe = Recipe::new(directory.as_deref().map(absolute), arguments.start.file().map(absolute));
     let run = match &arguments.resume {
         Some(directory) => RunDirectory::existing(directory)?,
         None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe)?,
