@@ -375,6 +375,71 @@ fn minimal_filtering_agrees_with_the_reference() {
     }
 }
 
+/// Depthwise convolutions in all three directions: every stride, padding and dilation, one filter a channel and two, channels that fill no
+/// vector, operands that are computed on the way in and results that are read and reduced on the way out.
+#[test]
+fn depthwise_convolutions_agree_with_the_reference() {
+    let find = |name: &str| ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+    for (images, channels, multiplier, extent, kernel, stride, pad, dilation) in [
+        (2, 16, 1, [9, 8], [3, 3], [1, 1], [1, 1], [1, 1]),
+        (3, 7, 1, [8, 9], [3, 3], [2, 2], [1, 1], [1, 1]),
+        (2, 24, 2, [7, 6], [3, 3], [1, 1], [1, 1], [1, 1]),
+        (2, 5, 2, [9, 11], [3, 3], [2, 2], [1, 1], [1, 1]),
+        (1, 12, 1, [12, 12], [3, 3], [1, 1], [2, 2], [2, 2]),
+        (1, 6, 3, [10, 12], [3, 2], [3, 1], [0, 2], [2, 3]),
+        (34, 33, 1, [6, 6], [5, 5], [1, 1], [2, 2], [1, 1]),
+        (2, 8, 1, [14, 14], [7, 7], [2, 1], [3, 3], [1, 1]),
+        (2, 10, 1, [5, 1], [1, 1], [3, 1], [0, 0], [1, 1]),
+        (1, 4, 1, [12, 13], [11, 9], [1, 2], [5, 4], [1, 1]),
+    ] {
+        let geometry = Attributes::new()
+            .with("stride", Attribute::extents(&stride))
+            .with("pad", Attribute::extents(&pad))
+            .with("dilation", Attribute::extents(&dilation))
+            .with("groups", Attribute::Int(channels as i64));
+        let (x_dims, w_dims) =
+            ([images, channels, extent[0], extent[1]], [channels * multiplier, 1, kernel[0], kernel[1]]);
+        let (x_type, w_type) = (TensorType::f32(&x_dims), TensorType::f32(&w_dims));
+        let y_type = find("conv2d").infer(&[&x_type, &w_type], &geometry).expect("the window fits");
+        let mut graph = Graph::new();
+        let inputs: HashMap<String, Tensor> = [("x", &x_type), ("w", &w_type), ("dy", &y_type)]
+            .map(|(name, ty)| (name.to_string(), fill(ty, ty.len() as u32)))
+            .into_iter()
+            .collect();
+        let [x, w, dy] =
+            [("x", &x_type), ("w", &w_type), ("dy", &y_type)].map(|(name, ty)| input(&mut graph, name, ty));
+        let mut emit = |op: &str, operands: &[NodeId], attributes: Attributes| {
+            graph.add(find(op), operands, attributes, Place::default())
+        };
+        let channels_kept = Attributes::new().with("axes", Attribute::extents(&[0, 2, 3]));
+        let relu = emit("relu", &[x], Attributes::new());
+        let y = emit("conv2d", &[relu, w], geometry.clone());
+        let negative = emit("neg", &[y], Attributes::new());
+        let sum = emit("reduce_sum", &[y], channels_kept.clone());
+        let of_dims = |dims: &[usize]| geometry.clone().with("dims", Attribute::extents(dims));
+        let dx = emit("conv2d_input_grad", &[w, dy], of_dims(&x_dims));
+        let squares = emit("mul", &[dx, dx], Attributes::new());
+        let dx_sum = emit("reduce_sum", &[squares], channels_kept);
+        let dw = emit("conv2d_weight_grad", &[relu, dy], of_dims(&w_dims));
+        let computed = emit("neg", &[dy], Attributes::new());
+        let dw_computed = emit("conv2d_weight_grad", &[x, computed], of_dims(&w_dims));
+        for (name, value) in [
+            ("y", y),
+            ("negative", negative),
+            ("sum", sum),
+            ("dx", dx),
+            ("dx_sum", dx_sum),
+            ("dw", dw),
+            ("dw_computed", dw_computed),
+        ] {
+            graph.output(OutputKind::Result, name, value);
+        }
+        for (name, difference) in compare(&graph, &inputs) {
+            assert!(difference < 3e-6, "{name} of {x_type:?}, {w_type:?} {geometry}: differs by {difference:e}");
+        }
+    }
+}
+
 /// Weight gradients of 1x1 windows, with stride and without, whose images are taken together: the operands as they lie, and computed.
 #[test]
 fn small_images_are_taken_together() {

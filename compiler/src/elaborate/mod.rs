@@ -7,6 +7,7 @@ mod activations;
 mod apply;
 mod arguments;
 mod arithmetic;
+mod auxiliary;
 mod builder;
 mod constructor;
 mod data_section;
@@ -386,6 +387,7 @@ impl<'a> Elaborator<'a> {
             return self
                 .stop(wrong.hint("end with `-> global_avg_pool -> dense(classes)` or `-> flatten -> dense(classes)`"));
         }
+        self.check_auxiliaries(&ty)?;
         self.dead_layers(logits);
         let last = self.builder.graph[logits].op.name();
         if activations::ACTIVATIONS.contains(&last) || matches!(last, "softmax" | "dropout" | "batch_norm") {
@@ -393,7 +395,10 @@ impl<'a> Elaborator<'a> {
             self.warn("W011", words, "end with the dense layer");
         }
         let attributes = Attributes::new().with("smoothing", Attribute::Float(smoothing));
-        let loss = self.add("cross_entropy", &[logits, label], attributes, "loss")?;
+        let loss = self.add("cross_entropy", &[logits, label], attributes.clone(), "loss")?;
+        let loss = self.with_auxiliaries(loss, |this, logits| {
+            this.add("cross_entropy", &[logits, label], attributes.clone(), "loss")
+        })?;
         let correct = self.add("correct", &[logits, label], Attributes::new(), "correct")?;
         let graph = &mut self.builder.graph;
         for (name, value) in [("logits", logits), ("loss", loss), ("correct", correct)] {
@@ -404,9 +409,10 @@ impl<'a> Elaborator<'a> {
 }
 
 impl Elaborator<'_> {
-    /// Warns of layers whose result the logits do not use.
+    /// Warns of layers whose result neither the logits nor an auxiliary head uses.
     fn dead_layers(&mut self, logits: NodeId) {
         let (mut used, mut open) = (HashSet::new(), vec![logits]);
+        open.extend(self.auxiliaries.iter().map(|head| head.logits));
         while let Some(id) = open.pop() {
             if used.insert(id) {
                 open.extend(&self.builder.graph[id].operands);

@@ -1,6 +1,7 @@
 //! The layers and combinators that the language itself knows; everything else is the prelude's, written in the language.
 
 use super::activations;
+use super::auxiliary::auxiliary;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers;
@@ -148,6 +149,14 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     layer("shared", &[Parameter::new("body", Kind::Block, Default::Needed)], |_, _, _, _| {
         panic!("elaborate: `shared` is a value of its own once it has been called")
     }),
+    layer(
+        "auxiliary",
+        &[
+            Parameter::new("head", Kind::Block, Default::Needed),
+            Parameter::new("weight", Kind::Float, Default::Float(0.3)),
+        ],
+        auxiliary,
+    ),
     layer("id", &[], |_, _, x, _| Ok(x)),
 ];
 

@@ -3,6 +3,7 @@
 mod channel_window_sum;
 mod convolution;
 mod cross_entropy;
+mod depthwise;
 mod elementwise;
 mod input_grad;
 mod movement;
