@@ -140,6 +140,12 @@ pub(super) fn conv2d<'a>(
             format!("{groups} groups must divide both the {inputs} channels that come in and the {c} that go out"),
         );
     }
+    if let Some(Init::Whitening(_)) = this.builder.annotations.init {
+        if groups != 1 {
+            return this.error("E102", this.place, "`whitening` is of all channels together: it takes one group");
+        }
+        whitens(this, x, c, inputs.saturating_mul(kernel[0]).saturating_mul(kernel[1]))?;
+    }
     // Extents too large for any tensor are refused by `parameter`.
     let fan = kernel[0].saturating_mul(kernel[1]);
     let each = inputs / groups;
@@ -161,6 +167,31 @@ pub(super) fn conv2d<'a>(
     };
     this.layer(&path, "conv2d", result, cost);
     Ok(result)
+}
+
+/// Checks a convolution that whitens: its filters come from the patches of the images themselves, one for each element of a patch
+/// and one for its negative.
+fn whitens(this: &mut Elaborator, x: NodeId, c: usize, patch: usize) -> Outcome<()> {
+    let (place, filters) = (this.place, patch.saturating_mul(2));
+    if this.builder.graph[x].op.name() != "input" {
+        return this.error("E102", place, "`whitening` is of the images that come in: it begins the network");
+    }
+    if c != filters {
+        let message = format!("`whitening` of patches of {patch} numbers gives {filters} filters, here are {c}");
+        return this.error("E102", place, message);
+    }
+    Ok(())
+}
+
+/// `scale(by)`: times a number.
+pub(super) fn scale<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
+    let by = number(this, bound, "by", -1e6, 1e6)?;
+    plain(this, "scale", x, Attributes::new().with("by", Attribute::Float(by)), label.as_ref())
 }
 
 /// `dense(c, bias = true)`

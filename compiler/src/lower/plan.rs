@@ -10,7 +10,7 @@ use super::layout::{self, Layout, layouts};
 use super::loops::{Address, Affine, Element, Load, Nest};
 use super::nest::{Arithmetic, Buffer, Kernel, MapBuilder, NestBuilder};
 use crate::graph::{ElementType, Graph, NodeId, OutputKind};
-use crate::ops::Lowering;
+use crate::ops::{Lowering, leaf};
 use rnet_runtime::program::{BufferSpec, Init, Precision, StateKind, StateSpec, Storage};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -65,7 +65,7 @@ pub fn plan(graph: &Graph, arithmetic: Arithmetic) -> Plan {
     let layouts = layouts(graph);
     let mut temporaries: Vec<usize> = Vec::new();
     let mut partials: HashMap<NodeId, usize> = HashMap::new();
-    let rounded = rounded(graph, arithmetic);
+    let rounded = rounded(graph, &layouts, arithmetic);
     let mut drafts = drafts(graph, arithmetic, &layouts, &rounded, &mut partials, &mut temporaries);
     let aliases = in_place(graph, &drafts);
     let copied = copies(graph, &layouts, &rounded, &partials, &aliases, &mut drafts);
@@ -107,8 +107,9 @@ fn is_read_elsewhere(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// The values that lie in memory as bf16: in that precision, the activations and their gradients that go from kernel to kernel.
-/// Results and state stay f32, and so does what reductions, weight gradients and mere movements of elements leave.
-fn rounded(graph: &Graph, arithmetic: Arithmetic) -> HashSet<NodeId> {
+/// Results and state stay f32, and so does what reductions, weight gradients and mere movements of elements leave, and whatever lies
+/// as convolution weights do: the optimizer's.
+fn rounded(graph: &Graph, layouts: &HashMap<NodeId, Layout>, arithmetic: Arithmetic) -> HashSet<NodeId> {
     if arithmetic.precision == Precision::F32 {
         return HashSet::new();
     }
@@ -122,6 +123,7 @@ fn rounded(graph: &Graph, arithmetic: Arithmetic) -> HashSet<NodeId> {
         };
         // Four channels are a vector.
         let fits = node.ty.element == ElementType::F32 && node.ty.rank() == 4 && node.ty.dims[1].is_multiple_of(4);
+        let fits = fits && layouts[id] == layout::default_layout(4);
         computed && fits && node.kernel.is_some() && is_read_elsewhere(graph, *id)
     };
     graph.ids().into_iter().filter(|id| !outputs.contains(id)).filter(is_activation).collect()
@@ -236,6 +238,8 @@ fn flops(graph: &Graph, nodes: &[NodeId]) -> u64 {
                 "conv2d" | "dense" => (node.operands[1], id),
                 "conv2d_input_grad" | "dense_input_grad" => (node.operands[0], node.operands[1]),
                 "conv2d_weight_grad" | "dense_weight_grad" => (id, node.operands[1]),
+                // Each element of the second matrix meets each row of the result once.
+                "matmul" => return 2 * len(node.operands[1]) * graph[id].ty.dims[0] as u64,
                 _ => return 0,
             };
             2 * len(weights) * len(plane) / graph[plane].ty.dims[1] as u64
@@ -381,7 +385,7 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         let kind = match node.op.name() {
             "parameter" => StateKind::Parameter,
             "statistic" => StateKind::Statistic,
-            "velocity" => StateKind::Velocity,
+            "memory" => StateKind::Memory,
             "input" => {
                 let storage = Storage::Input(node.attributes.text("name").to_string());
                 add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
@@ -391,12 +395,15 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         };
         let value = || node.attributes.float("init_value") as f32;
         let init = match (kind, node.attributes.get("init").map(|_| node.attributes.text("init"))) {
-            (StateKind::Velocity, _) => Init::Constant(0.0),
+            (StateKind::Memory, _) if node.attributes.flag("copies") => Init::Copied,
+            (StateKind::Memory, _) => Init::Constant(0.0),
             (StateKind::Parameter, Some("normal")) => Init::Normal(value()),
             (StateKind::Parameter, Some("uniform")) => Init::Uniform(value()),
+            (StateKind::Parameter, Some("dirac")) => Init::Dirac(value()),
+            (StateKind::Parameter, Some("whitening")) => Init::Whitening(value()),
             _ => Init::Constant(value()),
         };
-        let name = node.attributes.text("name").to_string();
+        let name = leaf::key(node).unwrap_or_else(|| panic!("plan: {id:?} is no leaf"));
         plan.states.push(StateSpec { kind, name, dims: node.ty.dims.clone(), layout: layouts[&id].clone(), init });
         let storage = Storage::State(plan.states.len() - 1);
         add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
