@@ -27,8 +27,8 @@ pub fn run(trainer: &mut Trainer) -> Outcome {
     }
     text += &format!("  {:<34}{:>12}\n", "resident at most, measured", megabytes(machine::peak_resident_bytes()));
     text += &format!(
-        "time, from {} steps\n  {:<34}{:>12}\n  {:<34}{:>12}\n  {:<34}{:>12}\n",
-        estimate.steps,
+        "time, measured on {}\n  {:<34}{:>12}\n  {:<34}{:>12}\n  {:<34}{:>12}\n",
+        if estimate.steps == 1 { "one step".to_string() } else { format!("{} steps", estimate.steps) },
         "a step",
         duration(estimate.step),
         "a test",
