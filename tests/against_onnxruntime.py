@@ -31,6 +31,7 @@ CONSTRUCTS = {
     "resampling": "upsample(2) -> upsample([2, 1], mode = \"bilinear\") -> adaptive_avg_pool([5, 7]) -> conv3x3(4) -> adaptive_avg_pool(1) -> flatten",
     "squeeze and excite": "conv3x3(8) -> bn -> silu -> scale_channels(global_avg_pool -> dense(2) -> relu -> dense(8) -> sigmoid) -> flatten",
     "activations": "concat(relu6, leaky_relu(0.2), sigmoid, tanh, gelu, gelu(approximate = \"tanh\"), silu, hardsigmoid, hardswish) -> flatten",
+    "other norms": "conv3x3(6) -> group_norm(3) -> layer_norm -> local_response_norm(5) -> flatten -> dense(8) -> layer_norm -> softmax",
     "shared weights": "(x => { let t = shared(conv3x3 -> bn -> relu)\n x -> t -> t -> t }) -> flatten",
     "batch norm alone, biases": "bn -> conv(8, kernel = 3, bias = true) -> bn -> relu -> flatten -> dense(8) -> bn -> relu",
 }

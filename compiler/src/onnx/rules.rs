@@ -24,6 +24,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("div", Rule::Elementwise("Div")),
     ("neg", Rule::Elementwise("Neg")),
     ("sqrt", Rule::Elementwise("Sqrt")),
+    ("power", Rule::Other(power)),
     ("exp", Rule::Elementwise("Exp")),
     ("erf", Rule::Elementwise("Erf")),
     ("sigmoid", Rule::Elementwise("Sigmoid")),
@@ -40,6 +41,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("broadcast", Rule::Other(broadcast)),
     ("reduce_sum", Rule::Other(reduce_sum)),
     ("batch_norm", Rule::Other(batch_norm)),
+    ("standardize", Rule::Other(standardize)),
+    ("channel_window_sum", Rule::Other(channel_window_sum)),
+    ("softmax", Rule::Other(softmax)),
     ("conv2d", Rule::Product(conv2d)),
     ("dense", Rule::Product(dense)),
     ("max_pool", Rule::Other(max_pool)),
@@ -94,6 +98,60 @@ fn rsqrt(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
     let x = emitter.value(node.operands[0])?;
     let root = emitter.elementwise("Sqrt", &[x], Vec::new());
     Ok(emitter.elementwise("Reciprocal", &[root], Vec::new()))
+}
+
+fn power(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.value(node.operands[0])?;
+    let exponent = emitter.number(node.attributes.float("exponent"));
+    Ok(emitter.elementwise("Pow", &[x, exponent], Vec::new()))
+}
+
+fn softmax(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    Ok(emitter.whole("Softmax", &[x], vec![Attribute::int("axis", 1)], node.ty.rank()))
+}
+
+/// The instance norm of each part as a channel of its own: `f32[N,groups,elements]`, or `f32[N H W,groups,channels]` for parts of one pixel.
+fn standardize(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let mut x = emitter.activation(node.operands[0])?;
+    let (dims, groups) = (extents(&node.ty.dims), node.attributes.int("groups"));
+    let by_pixel = node.attributes.ints("axes") == [1] && dims.len() == 4;
+    if by_pixel {
+        x = emitter.operator("Transpose", &[x], vec![Attribute::ints("perm", &[0, 2, 3, 1])]);
+    }
+    let elements: i64 = if by_pixel { dims[1] } else { dims[1..].iter().product() };
+    let parts = emitter.whole_numbers(&[-1, groups, elements / groups]);
+    let parts = emitter.operator("Reshape", &[x, parts], Vec::new());
+    let factors =
+        [1.0, 0.0].map(|value| emitter.real_numbers(&[groups as usize], &vec![value; groups as usize], "parts"));
+    let [scale, bias] = factors;
+    let eps = Attribute::float("epsilon", node.attributes.float("eps"));
+    let parts = emitter.operator("InstanceNormalization", &[parts, scale, bias], vec![eps]);
+    let mut back = if by_pixel { vec![dims[0], dims[2], dims[3], dims[1]] } else { dims };
+    back[0] = -1;
+    let back = emitter.whole_numbers(&back);
+    let whole = emitter.whole("Reshape", &[parts, back], Vec::new(), node.ty.rank());
+    if !by_pixel {
+        return Ok(whole);
+    }
+    Ok(emitter.whole("Transpose", &[whole.name], vec![Attribute::ints("perm", &[0, 3, 1, 2])], node.ty.rank()))
+}
+
+/// A product with the matrix that has 1 where a channel is in another one's window: of the rows `f32[N,C]`, or at each pixel.
+fn channel_window_sum(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
+    let x = emitter.activation(node.operands[0])?;
+    let channels = node.ty.dims[1];
+    let [before, after] = ["before", "after"].map(|name| node.attributes.int(name) as usize);
+    let is_in = |from: usize, to: usize| from + before >= to && from <= to + after;
+    let places = (0..channels * channels).map(|at| (at % channels, at / channels));
+    // A row for each result, as the weights of dense layers and convolutions have them.
+    let window: Vec<f32> = places.map(|(from, to)| f32::from(u8::from(is_in(from, to)))).collect();
+    if node.ty.rank() == 2 {
+        let window = emitter.real_numbers(&[channels, channels], &window, "window");
+        return Ok(emitter.whole("Gemm", &[x, window], vec![Attribute::int("transB", 1)], 2));
+    }
+    let window = emitter.real_numbers(&[channels, channels, 1, 1], &window, "window");
+    Ok(emitter.whole("Conv", &[x, window], vec![Attribute::ints("kernel_shape", &[1, 1])], node.ty.rank()))
 }
 
 fn broadcast(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {

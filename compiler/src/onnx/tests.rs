@@ -107,6 +107,11 @@ const OPERATORS: &[Operator] = &[
         ],
     ),
     ("MatMul", 2, &[]),
+    ("Pow", 2, &[]),
+    ("Softmax", 1, &[("axis", AttributeKind::Int)]),
+    ("Transpose", 1, &[("perm", AttributeKind::Ints)]),
+    ("InstanceNormalization", 3, &[("epsilon", AttributeKind::Float)]),
+    ("Conv", 2, &[("kernel_shape", AttributeKind::Ints)]),
     ("Resize", 3, &[("coordinate_transformation_mode", AttributeKind::String), ("mode", AttributeKind::String)]),
     (
         "Resize",
@@ -235,6 +240,9 @@ fn networks_become_the_operators_that_they_should() {
             "scale_channels(global_avg_pool -> dense(3) -> sigmoid) -> flatten",
             "GlobalAveragePool Flatten Gemm Sigmoid Unsqueeze Mul Flatten",
         ),
+        ("group_norm(3) -> flatten", "Reshape InstanceNormalization Reshape Mul Add Flatten"),
+        ("layer_norm -> flatten", "Transpose Reshape InstanceNormalization Reshape Transpose Mul Add Flatten"),
+        ("local_response_norm(3) -> softmax -> flatten", "Mul Conv Mul Add Pow Mul Softmax Flatten"),
         ("subsample(2) -> pad_channels(8) -> flatten", "Slice Pad Flatten"),
         ("flatten -> dropout -> dense(5)", "Flatten Gemm"),
         (
