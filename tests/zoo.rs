@@ -120,6 +120,9 @@ const SMALL: &[(&str, &[(&str, &str)])] = &[
     ("wrn16_4", &[("model.n", "1"), ("model.k", "1")]),
     ("resnext50", &[("model.side", "32"), ("model.n", "[1, 1, 0, 0]")]),
     ("squeezenet", &[("model.side", "40"), ("model.classes", "10")]),
+    ("googlenet", &[("model.side", "65"), ("model.classes", "10")]),
+    ("se_resnet50", &[("model.side", "32"), ("model.n", "[1, 1, 0, 0]")]),
+    ("mobilenet_v2", &[("model.side", "32"), ("model.classes", "10")]),
     (
         "densenet121",
         &[("model.side", "64"), ("model.classes", "10"), ("model.growth", "8"), ("model.n", "[2, 3, 1, 1]")],
@@ -155,6 +158,9 @@ fn gradients_of_rarer_constructs_agree_with_the_reference() {
         "concat(id, conv1x1(4) -> relu, avg_pool(3, stride = 1, pad = 1)) -> mul(id, conv3x3 -> bn) -> add(id, relu, conv5x5) -> global_avg_pool",
         // Windows that are no squares.
         "conv2d(4, kernel = [1, 5], stride = [1, 2], pad = [0, 2], dilation = 1) -> max_pool([2, 3], stride = [2, 1]) -> flatten",
+        // Heads beside the main one, of which one shares the main one's way in.
+        "conv3x3(4) -> auxiliary(global_avg_pool -> dense(5)) -> relu -> auxiliary(conv1x1(2) -> bn -> flatten -> dense(5), weight = 2.0) -> flatten",
+        "depthwise(3) -> bn -> relu -> conv2d(6, kernel = 3, stride = 2, pad = 1, groups = 3) -> flatten",
         "conv(6, dilation = 2, groups = 3) -> depthwise(6, stride = 2) -> subsample(2) -> pad_channels(9) -> flatten",
     ];
     for body in table {

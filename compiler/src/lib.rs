@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod elaborate;
 pub mod graph;
 pub mod lower;
+pub mod onnx;
 pub mod ops;
 pub mod passes;
 pub mod syntax;

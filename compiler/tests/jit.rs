@@ -117,6 +117,16 @@ fn one_op(
     (graph, inputs)
 }
 
+/// Whether the op subtracts numbers that may be nearly equal.
+fn cancels(op: &str) -> bool {
+    matches!(op, "batch_var" | "sgd" | "standardize_grad")
+}
+
+/// Whether its gradient does.
+fn grad_cancels(op: &str) -> bool {
+    matches!(op, "layer_norm" | "group_norm" | "standardize" | "tanh" | "sigmoid")
+}
+
 #[test]
 fn every_op_agrees_with_its_reference() {
     let mut tried = 0;
@@ -125,8 +135,7 @@ fn every_op_agrees_with_its_reference() {
             for (types, attributes) in op.samples(seed) {
                 let (graph, inputs) = one_op(*op, &types, &attributes, seed as u32 * 31 + 7);
                 for (name, difference) in compare(&graph, &inputs) {
-                    // These two subtract numbers that may be nearly equal.
-                    let tolerance = if matches!(op.name(), "batch_var" | "sgd") { 1e-3 } else { 2e-5 };
+                    let tolerance = if cancels(op.name()) { 1e-3 } else { 2e-5 };
                     assert!(
                         difference < tolerance,
                         "{} {attributes} of {types:?}: {name} differs by {difference:e}",
@@ -173,9 +182,7 @@ fn every_op_and_its_gradient_agree_when_fused() {
                     graph.output(OutputKind::Result, &format!("d{at}"), part);
                 }
                 for (name, difference) in compare(&graph, &inputs) {
-                    // These subtract numbers that may be nearly equal.
-                    let tolerance =
-                        if matches!(op.name(), "batch_var" | "sgd" | "tanh" | "sigmoid") { 1e-3 } else { 5e-5 };
+                    let tolerance = if cancels(op.name()) || grad_cancels(op.name()) { 1e-3 } else { 5e-5 };
                     // `max` would drop a NaN.
                     if difference.is_nan() || difference >= tolerance {
                         failures
@@ -188,6 +195,37 @@ fn every_op_and_its_gradient_agree_when_fused() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(tried > 100, "only {tried} samples");
+}
+
+/// Activations and their gradients where f32 ends: NaN stays NaN, and what is far from zero gives what it should.
+#[test]
+fn activations_hold_at_the_ends() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let ordinary = [0.0, -0.0, 5.0, -5.0, 88.0, -88.0, 110.0, -110.0, 1e4, -1e4, 1e15, -1e15];
+    let numbers: Vec<f64> = ordinary.into_iter().chain([1e38, -1e38, inf, -inf, nan]).collect();
+    for name in ["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "erf", "gelu", "silu", "hardsigmoid", "hardswish"] {
+        let op = ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+        for (_, attributes) in (0..3).flat_map(|seed| op.samples(seed)) {
+            let ty = TensorType::f32(&[numbers.len()]);
+            let (mut graph, mut inputs) = one_op(op, std::slice::from_ref(&ty), &attributes, 0);
+            inputs.insert("x0".to_string(), Tensor { dims: ty.dims.clone(), data: numbers.clone() });
+            let y = graph.result("y").expect("the graph has a result");
+            let dy = input(&mut graph, "x9", &ty);
+            inputs.insert("x9".to_string(), Tensor::full(&ty.dims, 1.0));
+            let dx = op.grad(&mut graph, y, dy).expect("an activation has a gradient")[0].expect("it has one operand");
+            graph.output(OutputKind::Result, "dx", dx);
+            let expected = eval(&graph, &inputs).expect("the reference evaluates");
+            let isa = host_isa().expect("Cranelift knows this machine");
+            let found = run(&compile::program(graph, &*isa, &mut |_, _| ()), &inputs, 1);
+            for (at, &x) in numbers.iter().enumerate() {
+                let (a, b) = (f64::from(found["y"][at]), expected["y"].data[at]);
+                let near = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-6 + 1e-5 * b.abs() && a.is_finite();
+                assert!(near(a, b) || a.is_nan() && b.is_nan(), "{name} {attributes} of {x} is {a}, not {b}");
+                let (a, b) = (f64::from(found["dx"][at]), expected["dx"].data[at]);
+                assert!(at >= ordinary.len() || near(a, b), "the slope of {name} {attributes} at {x} is {a}, not {b}");
+            }
+        }
+    }
 }
 
 /// Dropout behind kernels that go over their result in steps, by classes of columns: it drops the elements that it drops alone.
@@ -337,6 +375,71 @@ fn minimal_filtering_agrees_with_the_reference() {
     }
 }
 
+/// Depthwise convolutions in all three directions: every stride, padding and dilation, one filter a channel and two, channels that fill no
+/// vector, operands that are computed on the way in and results that are read and reduced on the way out.
+#[test]
+fn depthwise_convolutions_agree_with_the_reference() {
+    let find = |name: &str| ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+    for (images, channels, multiplier, extent, kernel, stride, pad, dilation) in [
+        (2, 16, 1, [9, 8], [3, 3], [1, 1], [1, 1], [1, 1]),
+        (3, 7, 1, [8, 9], [3, 3], [2, 2], [1, 1], [1, 1]),
+        (2, 24, 2, [7, 6], [3, 3], [1, 1], [1, 1], [1, 1]),
+        (2, 5, 2, [9, 11], [3, 3], [2, 2], [1, 1], [1, 1]),
+        (1, 12, 1, [12, 12], [3, 3], [1, 1], [2, 2], [2, 2]),
+        (1, 6, 3, [10, 12], [3, 2], [3, 1], [0, 2], [2, 3]),
+        (34, 33, 1, [6, 6], [5, 5], [1, 1], [2, 2], [1, 1]),
+        (2, 8, 1, [14, 14], [7, 7], [2, 1], [3, 3], [1, 1]),
+        (2, 10, 1, [5, 1], [1, 1], [3, 1], [0, 0], [1, 1]),
+        (1, 4, 1, [12, 13], [11, 9], [1, 2], [5, 4], [1, 1]),
+    ] {
+        let geometry = Attributes::new()
+            .with("stride", Attribute::extents(&stride))
+            .with("pad", Attribute::extents(&pad))
+            .with("dilation", Attribute::extents(&dilation))
+            .with("groups", Attribute::Int(channels as i64));
+        let (x_dims, w_dims) =
+            ([images, channels, extent[0], extent[1]], [channels * multiplier, 1, kernel[0], kernel[1]]);
+        let (x_type, w_type) = (TensorType::f32(&x_dims), TensorType::f32(&w_dims));
+        let y_type = find("conv2d").infer(&[&x_type, &w_type], &geometry).expect("the window fits");
+        let mut graph = Graph::new();
+        let inputs: HashMap<String, Tensor> = [("x", &x_type), ("w", &w_type), ("dy", &y_type)]
+            .map(|(name, ty)| (name.to_string(), fill(ty, ty.len() as u32)))
+            .into_iter()
+            .collect();
+        let [x, w, dy] =
+            [("x", &x_type), ("w", &w_type), ("dy", &y_type)].map(|(name, ty)| input(&mut graph, name, ty));
+        let mut emit = |op: &str, operands: &[NodeId], attributes: Attributes| {
+            graph.add(find(op), operands, attributes, Place::default())
+        };
+        let channels_kept = Attributes::new().with("axes", Attribute::extents(&[0, 2, 3]));
+        let relu = emit("relu", &[x], Attributes::new());
+        let y = emit("conv2d", &[relu, w], geometry.clone());
+        let negative = emit("neg", &[y], Attributes::new());
+        let sum = emit("reduce_sum", &[y], channels_kept.clone());
+        let of_dims = |dims: &[usize]| geometry.clone().with("dims", Attribute::extents(dims));
+        let dx = emit("conv2d_input_grad", &[w, dy], of_dims(&x_dims));
+        let squares = emit("mul", &[dx, dx], Attributes::new());
+        let dx_sum = emit("reduce_sum", &[squares], channels_kept);
+        let dw = emit("conv2d_weight_grad", &[relu, dy], of_dims(&w_dims));
+        let computed = emit("neg", &[dy], Attributes::new());
+        let dw_computed = emit("conv2d_weight_grad", &[x, computed], of_dims(&w_dims));
+        for (name, value) in [
+            ("y", y),
+            ("negative", negative),
+            ("sum", sum),
+            ("dx", dx),
+            ("dx_sum", dx_sum),
+            ("dw", dw),
+            ("dw_computed", dw_computed),
+        ] {
+            graph.output(OutputKind::Result, name, value);
+        }
+        for (name, difference) in compare(&graph, &inputs) {
+            assert!(difference < 3e-6, "{name} of {x_type:?}, {w_type:?} {geometry}: differs by {difference:e}");
+        }
+    }
+}
+
 /// Weight gradients of 1x1 windows, with stride and without, whose images are taken together: the operands as they lie, and computed.
 #[test]
 fn small_images_are_taken_together() {
@@ -368,6 +471,9 @@ fn a_changed_attribute_is_noticed() {
     for (op, attribute, change) in [
         ("scale", "by", Attribute::Float(3.25)),
         ("offset", "by", Attribute::Float(-2.5)),
+        ("leaky_relu", "slope", Attribute::Float(3.0)),
+        ("power", "exponent", Attribute::Float(4.0)),
+        ("local_response_norm", "beta", Attribute::Float(0.0)),
         ("cross_entropy", "smoothing", Attribute::Float(0.9)),
     ] {
         let op = ops::find(op).unwrap_or_else(|| panic!("`{op}` is an op"));

@@ -62,7 +62,11 @@ pub enum ResumeError {
         damage: Vec<String>,
     },
     /// The checkpoint belongs to another model or another seed.
-    #[error("{}: {reason}", path.display())]
+    #[error(
+        "{}: {reason}\n  help: this checkpoint was not written by the model and the seed that `model.rnet` in the run directory \
+         now names; `rnet diff` tells two models apart",
+        path.display()
+    )]
     Other {
         /// The checkpoint.
         path: PathBuf,
@@ -81,6 +85,40 @@ pub enum ResumeError {
 
 fn damaged(damage: &[String]) -> String {
     damage.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// One checkpoint of a run, as somebody would look at it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Steps done.
+    pub step: u64,
+    /// Length of its tensors' file.
+    pub bytes: u64,
+    /// Whether the newest whole checkpoint knows it as the best.
+    pub is_best: bool,
+    /// What is wrong with it, if it is not whole.
+    pub damage: Option<String>,
+}
+
+/// All checkpoints in a directory, the oldest first. Each is read, and held against its checksums.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn list(directory: &Path) -> io::Result<Vec<Listed>> {
+    let checkpoints = Checkpoints { directory: directory.to_path_buf(), keep: 1, seed: 0 };
+    let (mut listed, mut best) = (Vec::new(), None);
+    for step in checkpoints.steps()? {
+        let path = checkpoints.manifest(step);
+        let read = checkpoints.read(&path);
+        if let (Ok((manifest, _)), None) = (&read, best) {
+            best = Some(manifest.position.best.map(|(_, step)| step));
+        }
+        let bytes = fs::metadata(path.with_extension("safetensors")).map_or(0, |metadata| metadata.len());
+        listed.push(Listed { step, bytes, is_best: false, damage: read.err() });
+    }
+    listed.iter_mut().for_each(|row| row.is_best = best.flatten() == Some(row.step));
+    listed.reverse();
+    Ok(listed)
 }
 
 /// The checkpoints of one run.
@@ -256,6 +294,20 @@ mod tests {
         names
     }
 
+    /// A sum that comes back different in its last place makes another line of the metrics, and another best.
+    #[test]
+    fn positions_come_back_to_the_bit() {
+        let mut sum = 0.0;
+        for step in 0..20_000 {
+            sum += 1.0 / f64::from(step + 3);
+            let meter = Meter { loss: sum, correct: sum.sqrt(), images: 7 };
+            let stall = Stall { best: Some(sum.ln()), tests: 1 };
+            let position = Position { step: 1, meter, best: Some((sum.sin(), 2)), stall };
+            let read: Position = serde_json::from_str(&json(&position)).unwrap();
+            assert_eq!(read, position);
+        }
+    }
+
     #[test]
     fn the_newest_and_the_best_are_kept_and_orphans_go() {
         let directory = tempfile::tempdir().unwrap();
@@ -351,6 +403,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn checkpoints_are_listed_with_what_is_wrong() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(list(&directory.path().join("none")).is_err());
+        let checkpoints = Checkpoints::open(directory.path(), 3, 1).unwrap();
+        (1..=3).for_each(|step| checkpoints.write(&state(step, &[3]), &at(step, Some((0.5, 2)))).unwrap());
+        let path = directory.path().join("step-000000000003.safetensors");
+        fs::write(&path, b"torn").unwrap();
+        let rows = list(directory.path()).unwrap();
+        let told: Vec<_> = rows.iter().map(|row| (row.step, row.is_best, row.damage.is_some())).collect();
+        assert_eq!(told, [(1, false, false), (2, true, false), (3, false, true)]);
+        assert_eq!(rows[2].bytes, 4);
+        assert!(rows[2].damage.as_ref().unwrap().contains("length or checksum is wrong"));
     }
 
     #[test]

@@ -230,6 +230,20 @@ impl Executable {
         workers.run(&|worker, barrier| run.work(worker, barrier));
     }
 
+    /// Runs the program once in the arena of another one, which keeps nothing there from one run to the next. So it needs no
+    /// memory of its own; the other's arena grows where it is too small.
+    ///
+    /// # Panics
+    /// When the state lacks a tensor of the program.
+    pub fn run_in(&mut self, other: &mut Executable, workers: &Workers, state: &mut State) {
+        if other.arena.len() < self.arena.len() {
+            other.arena = Buffer::zeroed(self.arena.len());
+        }
+        std::mem::swap(&mut self.arena, &mut other.arena);
+        self.run(workers, state);
+        std::mem::swap(&mut self.arena, &mut other.arena);
+    }
+
     /// Runs the program once, launch by launch, and returns how many nanoseconds each took.
     ///
     /// # Panics

@@ -1,26 +1,34 @@
 //! The runtime: runs the programs that the compiler emits. Knows nothing of the language or the graph.
 
+pub mod average;
 pub mod buffer;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod difference;
 pub mod durable;
+pub mod evaluation;
 pub mod executable;
 pub mod guard;
 pub mod jit;
 pub mod kernels;
+pub mod layers;
 pub mod layout;
+pub mod lines;
 pub mod machine;
 pub mod metrics;
 pub mod optimizer;
 pub mod program;
 mod random;
+pub mod rename;
 pub mod schedule;
 pub mod state;
 pub mod stopping;
 pub mod sweep;
+pub mod tensorboard;
 pub mod tensors;
 pub mod train;
+pub mod truncation;
 pub mod weights;
 pub mod whitening;
 pub mod workers;

@@ -141,3 +141,11 @@ pub fn memory_bytes() -> u64 {
     });
     kilobytes.map_or(u64::MAX, |kilobytes| kilobytes.saturating_mul(1024))
 }
+
+/// What the processor calls itself; its architecture where the system does not say.
+pub fn cpu_name() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
+    let name = line.map(|line| line.trim_start_matches([' ', '\t', ':']).trim());
+    name.filter(|name| !name.is_empty()).unwrap_or(std::env::consts::ARCH).to_string()
+}

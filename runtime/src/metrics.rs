@@ -1,10 +1,9 @@
-//! `metrics.jsonl`: what a run has measured, one JSON object a line.
+//! `metrics.jsonl`: what a run has measured, one JSON object a line; and `metrics.csv`, the same as a table.
 
-use crate::durable::{self, Step, WriteError};
+use crate::durable::{self, WriteError};
+use crate::lines::Lines;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What was measured on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,6 +32,9 @@ pub struct Record {
     pub images_per_s: f64,
     /// The learning rate of the newest step.
     pub lr: f64,
+    /// When it was written, in seconds since 1970; 0 where that is not known.
+    #[serde(default)]
+    pub time: f64,
 }
 
 /// Loss and hits, added up over batches. Its bits depend on the batches alone.
@@ -65,54 +67,58 @@ impl Meter {
     }
 }
 
-/// The file, open at its end.
+/// Both files, open at their ends.
 pub struct MetricsLog {
-    path: PathBuf,
-    file: File,
+    lines: Lines,
+    table: Lines,
 }
 
 impl MetricsLog {
-    /// Opens the file of a run that has done `steps` steps: lines of later steps, and one that was cut off, go. Creates it
-    /// where it is missing.
+    /// Opens the file of a run that has done `steps` steps, and the table beside it: lines of later steps, and one that was
+    /// cut off, go. Creates what is missing.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn open(path: &Path, steps: u64) -> Result<MetricsLog, WriteError> {
-        let failed = |source| WriteError::new(path, Step::Append, source);
-        if path.exists() {
-            let text = fs::read_to_string(path).map_err(failed)?;
-            let kept: String = text
-                .lines()
-                .filter(|line| serde_json::from_str::<Record>(line).is_ok_and(|record| record.step <= steps))
-                .map(|line| format!("{line}\n"))
-                .collect();
-            if kept != text {
-                durable::write(path, kept.as_bytes())?;
-            }
-        }
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-        Ok(MetricsLog { path: path.to_path_buf(), file })
+        let (lines, records) = Lines::filtered(path, |record: &Record| record.step <= steps)?;
+        // The table holds nothing that the lines do not, so it is made from them, whatever became of it.
+        let rows: String = records.iter().map(row).collect();
+        let table = path.with_extension("csv");
+        durable::write(&table, format!("{HEADING}{rows}").as_bytes())?;
+        Ok(MetricsLog { lines, table: Lines::append(&table)? })
     }
 
-    /// Adds a line.
+    /// Adds a line to each.
     ///
     /// # Errors
     /// When the system refuses, or the file is no longer there: what is written to a file that somebody removed is lost.
     pub fn add(&mut self, record: &Record) -> Result<(), WriteError> {
-        let line = serde_json::to_string(record).unwrap_or_else(|error| panic!("metrics: {error}"));
-        durable::attempt(&self.path, Step::Append, || {
-            self.file.write_all(format!("{line}\n").as_bytes())?;
-            fs::metadata(&self.path).map(|_| ())
-        })
+        // The line, which counts, comes last: where the row cannot be written it is not there either.
+        self.table.add_bytes(row(record).as_bytes())?;
+        self.lines.add(record)
     }
+}
+
+/// The table's first row.
+const HEADING: &str = "split,epoch,step,loss,top1,images_per_s,lr,time\n";
+
+/// A row of the table. No field needs quotes.
+fn row(record: &Record) -> String {
+    let Record { split, epoch, step, loss, top1, images_per_s, lr, time } = record;
+    let split = match split {
+        Split::Train => "train",
+        Split::Test => "test",
+    };
+    format!("{split},{epoch},{step},{loss},{top1},{images_per_s},{lr},{time}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn record(step: u64) -> Record {
-        Record { split: Split::Train, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1 }
+        Record { split: Split::Train, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1, time: 0.5 }
     }
 
     #[test]
@@ -124,12 +130,23 @@ mod tests {
         drop(log);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 9]).unwrap();
+        // Whatever the table has become, the lines say what belongs into it.
+        let table = path.with_extension("csv");
+        fs::write(&table, "split,epoch\ntra").unwrap();
         let mut log = MetricsLog::open(&path, 2).unwrap();
         log.add(&record(3)).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let steps: Vec<u64> = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap().step).collect();
         assert_eq!(steps, [1, 2, 3]);
         assert!(text.starts_with(r#"{"split":"train","epoch":1,"step":1,"loss":2.5,"top1":0.25,"images_per_s":10.0"#));
+        let row = |step: u64| format!("train,1,{step},2.5,0.25,10,0.1,0.5\n");
+        assert_eq!(fs::read_to_string(&table).unwrap(), format!("{HEADING}{}{}{}", row(1), row(2), row(3)));
+    }
+
+    #[test]
+    fn a_line_of_an_earlier_version_has_no_time() {
+        let line = r#"{"split":"test","epoch":1,"step":2,"loss":1.0,"top1":0.5,"images_per_s":3.0,"lr":0.1}"#;
+        assert_eq!(serde_json::from_str::<Record>(line).unwrap().time, 0.0);
     }
 
     #[test]

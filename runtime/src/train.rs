@@ -11,15 +11,17 @@ pub use trap::Trap;
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
 use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
+use crate::evaluation::Evaluation;
 use crate::executable::{Culprit, Executable, ExecutableError};
 use crate::guard::{NotFinite, not_finite};
+use crate::layers::{Layer, LayersRecord, Probe};
 use crate::metrics::{Meter, Record, Split};
 use crate::program::Program;
 use crate::random::Stream;
 use crate::state::State;
 use crate::workers::Workers;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Keeps the stream of dropout apart from those of the loader.
 const STEP: u64 = 3;
@@ -73,12 +75,19 @@ impl Batched {
         }
     }
 
-    /// The mean loss of a batch of test images and the number of hits. Where the pipeline has several views, the loss is their
-    /// weighted mean, and a hit is the greatest of the weighted means of the logits.
-    fn evaluate(&mut self, batch: &Batch, pipeline: &Pipeline, workers: &Workers, state: &mut State) -> (f32, f32) {
+    /// The mean loss of a batch of test images, the number of hits, and the logits, `[N, classes]`. Where the pipeline has several
+    /// views, loss and logits are their weighted means, and a hit is the greatest of those logits.
+    fn evaluate(
+        &mut self,
+        batch: &Batch,
+        pipeline: &Pipeline,
+        workers: &Workers,
+        state: &mut State,
+    ) -> (f32, f32, Vec<f32>) {
         let views = pipeline.views();
         if let [_] = views[..] {
-            return self.run(batch, &Scalars::default(), workers, state);
+            let (loss, correct) = self.run(batch, &Scalars::default(), workers, state);
+            return (loss, correct, self.of(batch.labels.len()).output_logical("logits"));
         }
         let mut seen = batch.clone();
         let (mut mean_loss, mut mean_logits) = (0.0, Vec::new());
@@ -92,7 +101,7 @@ impl Batched {
         }
         let rows = mean_logits.chunks_exact(mean_logits.len() / batch.labels.len());
         let hits = rows.zip(&batch.labels).filter(|(row, label)| greatest(row) == Some(**label as usize)).count();
-        (mean_loss, hits as f32)
+        (mean_loss, hits as f32, mean_logits)
     }
 }
 
@@ -168,11 +177,27 @@ pub trait Watcher {
     /// Ends the run.
     fn record(&mut self, record: &Record) -> Result<(), Self::Error>;
 
+    /// A test is done, and its line of the metrics told.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn tested(&mut self, tested: &Tested) -> Result<(), Self::Error>;
+
     /// All that belongs to a step is done, the test at the end of an epoch too: a run that is resumed here goes on to the bit.
     ///
     /// # Errors
     /// Ends the run.
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Self::Error>;
+}
+
+/// What a test has found out, beside the line of the metrics.
+pub struct Tested<'a> {
+    /// How the network judged the test images.
+    pub evaluation: &'a Evaluation,
+    /// The test images.
+    pub dataset: &'a Dataset,
+    /// How large the layers are; `None` where nothing measures them.
+    pub layers: Option<LayersRecord>,
 }
 
 /// How far a run is.
@@ -211,6 +236,8 @@ pub struct Trainer {
     pub state: State,
     /// Where the run is.
     pub position: Position,
+    /// Measures the layers at each test, on the first batch of the run.
+    pub probe: Option<Probe>,
     config: TrainConfig,
     dataset: Arc<Dataset>,
     train: Pipeline,
@@ -242,7 +269,12 @@ impl Trainer {
     ) -> Trainer {
         let Computations { step, evaluation } = computations;
         let position = Position::default();
-        Trainer { state, position, config, dataset, train, test, step, evaluation, workers, trap: None }
+        Trainer { state, position, probe: None, config, dataset, train, test, step, evaluation, workers, trap: None }
+    }
+
+    /// What is trained and tested on.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
     }
 
     /// The sizes of the batches that the training set comes in.
@@ -269,7 +301,7 @@ impl Trainer {
     fn scalars(&self, step: u64) -> Scalars {
         let lr = self.config.optimizer.lr * self.config.schedule.factor(step, self.steps());
         let numbers = self.config.scalars(step, self.steps());
-        Scalars { lr, numbers, seed: Stream::new(&[self.config.seed, STEP, step]).bits() as i32 }
+        Scalars { lr, numbers, seed: dropout_seed(self.config.seed, step) }
     }
 
     /// Trains from the present position to the end, or until the watcher says stop. Each epoch, and the run, ends with a test.
@@ -317,7 +349,9 @@ impl Trainer {
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
             if done == steps || (ends_epoch && epoch.is_multiple_of(self.config.test_every)) {
-                let (meter, images_per_s) = self.test().map_err(TrainError::from)?;
+                let mut evaluation = Evaluation::default();
+                let each = &mut |batch: &Batch, logits: &[f32]| evaluation.add(&batch.labels, logits);
+                let (meter, images_per_s) = self.test_each(each).map_err(TrainError::from)?;
                 if !meter.loss.is_finite() {
                     return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
                 }
@@ -326,6 +360,9 @@ impl Trainer {
                 }
                 self.position.stall.note(&self.config.stopping, &meter);
                 watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;
+                let layers = self.measure_layers().map_err(TrainError::from)?;
+                let layers = layers.map(|layers| LayersRecord { epoch, step: done, layers });
+                watcher.tested(&Tested { evaluation: &evaluation, dataset: &self.dataset, layers })?;
             }
             let flow = watcher.settled(&progress, self)?;
             if self.is_over() || flow == Flow::Stop {
@@ -341,15 +378,39 @@ impl Trainer {
     /// # Errors
     /// When an image cannot be read.
     pub fn test(&mut self) -> Result<(Meter, f64), DataError> {
-        let mut averaged = self.state.averaged();
-        let state = averaged.as_mut().unwrap_or(&mut self.state);
-        test(&self.dataset, &self.test, self.config.batch, &mut self.evaluation, &self.workers, state)
+        self.test_each(&mut |_, _| ())
     }
+
+    /// The same; `each` gets every batch with its logits, `[N, classes]`.
+    fn test_each(&mut self, each: &mut dyn FnMut(&Batch, &[f32])) -> Result<(Meter, f64), DataError> {
+        let mut averaged = self.state.averaged();
+        let Trainer { dataset, test, config, evaluation, workers, state, .. } = self;
+        let state = averaged.as_mut().unwrap_or(state);
+        test_each(dataset, test, config.batch, evaluation, workers, state, each)
+    }
+
+    /// What the probe says, if there is one. Its batch and its seed are those of the run's first step, so that what differs
+    /// from one time to the next is the network alone.
+    fn measure_layers(&mut self) -> Result<Option<Vec<Layer>>, DataError> {
+        let Some(probe) = &mut self.probe else { return Ok(None) };
+        let seed = self.config.seed;
+        let order = Order::Train { seed };
+        let mut loader = Loader::start(&self.dataset, &self.train, order, self.config.batch, 0..1, 1);
+        let batch = loader.next().expect("a run has a first batch")?;
+        let lender = self.step.of(batch.labels.len());
+        Ok(Some(probe.measure(&batch, dropout_seed(seed, 0), lender, &self.workers, &mut self.state)))
+    }
+}
+
+/// What dropout draws from in a step.
+fn dropout_seed(seed: u64, step: u64) -> i32 {
+    Stream::new(&[seed, STEP, step]).bits() as i32
 }
 
 fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -> Record {
     let Progress { epoch, step, lr, .. } = *progress;
-    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr, time }
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.
@@ -364,13 +425,26 @@ pub fn test(
     workers: &Workers,
     state: &mut State,
 ) -> Result<(Meter, f64), DataError> {
+    test_each(dataset, pipeline, batch, evaluation, workers, state, &mut |_, _| ())
+}
+
+fn test_each(
+    dataset: &Arc<Dataset>,
+    pipeline: &Pipeline,
+    batch: usize,
+    evaluation: &mut Batched,
+    workers: &Workers,
+    state: &mut State,
+    each: &mut dyn FnMut(&Batch, &[f32]),
+) -> Result<(Meter, f64), DataError> {
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
     for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
         let batch = batch?;
-        let (loss, correct) = evaluation.evaluate(&batch, pipeline, workers, state);
+        let (loss, correct, logits) = evaluation.evaluate(&batch, pipeline, workers, state);
         meter.add(loss, correct, batch.labels.len());
+        each(&batch, &logits);
     }
     Ok((meter, meter.images as f64 / start.elapsed().as_secs_f64().max(1e-9)))
 }

@@ -5,7 +5,12 @@ use crate::state::State;
 use crate::tensors::{Elements, Tensor, Tensors};
 
 /// What PyTorch counts beside a running mean; nothing here needs it.
-const COUNTER: &str = "num_batches_tracked";
+pub(crate) const COUNTER: &str = "num_batches_tracked";
+
+/// What the running statistics of batch norm are called.
+const MEAN: &str = "running_mean";
+/// See [`MEAN`].
+const VARIANCE: &str = "running_var";
 
 /// What a file that only weights are wanted of may hold besides: in front of a name, the slots of the optimizer's memory.
 const SLOTS: [&str; 6] = ["velocity", "first_moment", "second_moment", "gradient", "average", "slow"];
@@ -91,7 +96,25 @@ pub fn tensors(state: &State, extent: Extent) -> Tensors {
 /// # Errors
 /// When a tensor is missing, unknown, or of another shape.
 pub fn load(state: &mut State, tensors: &Tensors, extent: Extent) -> Result<(), MisfitError> {
-    let wanted = held(state, extent);
+    fill(state, tensors, extent, |_| true)
+}
+
+/// Fills those weights of the state whose names are chosen; tensors of the file that are not chosen are passed over too.
+///
+/// # Errors
+/// As [`load`], of what is chosen.
+pub fn load_chosen(state: &mut State, tensors: &Tensors, is_chosen: impl Fn(&str) -> bool) -> Result<(), MisfitError> {
+    fill(state, tensors, Extent::Weights, is_chosen)
+}
+
+fn fill(
+    state: &mut State,
+    tensors: &Tensors,
+    extent: Extent,
+    is_chosen: impl Fn(&str) -> bool,
+) -> Result<(), MisfitError> {
+    let mut wanted = held(state, extent);
+    wanted.retain(|(_, name, _)| is_chosen(name));
     let names: Vec<String> = wanted.iter().map(|(_, name, _)| name.clone()).collect();
     let is_memory = |name: &str| {
         let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
@@ -99,7 +122,7 @@ pub fn load(state: &mut State, tensors: &Tensors, extent: Extent) -> Result<(), 
     };
     let ignored =
         |name: &str| name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && is_memory(name));
-    let given: Vec<&String> = tensors.keys().filter(|name| !ignored(name)).collect();
+    let given: Vec<&String> = tensors.keys().filter(|name| !ignored(name) && is_chosen(name)).collect();
     let missing: Vec<&String> = names.iter().filter(|name| !tensors.contains_key(*name)).collect();
     if let Some(first) = missing.first() {
         let nearest = nearest(first, given.iter().copied().filter(|name| !names.contains(name)));
@@ -134,6 +157,33 @@ pub fn load(state: &mut State, tensors: &Tensors, extent: Extent) -> Result<(), 
         state.copy_again();
     }
     Ok(())
+}
+
+/// Whether a tensor of that name is a running statistic of batch norm.
+pub fn is_statistic(name: &str) -> bool {
+    [MEAN, VARIANCE].contains(&name.rsplit('.').next().unwrap_or(name))
+}
+
+/// Removes from a file's tensors what the optimizer remembers, and returns how many tensors those are.
+pub fn remove_memory(tensors: &mut Tensors) -> usize {
+    let is_memory = |name: &String| {
+        let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
+        slot.is_some_and(|(_, of)| tensors.contains_key(of))
+    };
+    let memory: Vec<String> = tensors.keys().filter(|name| is_memory(name)).cloned().collect();
+    memory.iter().for_each(|name| drop(tensors.remove(name)));
+    memory.len()
+}
+
+/// Puts a `num_batches_tracked` of 0 beside each running mean, as PyTorch's files have one, and returns how many were missing.
+pub fn add_counters(tensors: &mut Tensors) -> usize {
+    let beside = |name: &String| Some(format!("{}{COUNTER}", name.strip_suffix(MEAN)?));
+    let missing: Vec<String> =
+        tensors.keys().filter_map(beside).filter(|counter| !tensors.contains_key(counter)).collect();
+    for counter in &missing {
+        tensors.insert(counter.clone(), Tensor { dims: Vec::new(), elements: Elements::Whole(vec![0]) });
+    }
+    missing.len()
 }
 
 /// The name with the fewest differing pieces between dots, if at least half agree.
@@ -183,6 +233,33 @@ mod tests {
         all.insert("bn.num_batches_tracked".to_string(), Tensor { dims: vec![], elements: Elements::Whole(vec![3]) });
         load(&mut fresh, &all, Extent::Weights).unwrap();
         assert_eq!(tensors(&fresh, Extent::Weights).len(), 2);
+    }
+
+    #[test]
+    fn chosen_tensors_alone_are_filled_and_have_to_fit() {
+        let mut fresh = state();
+        let mut given = Tensors::from([("fc.weight".to_string(), Tensor::real(&[2, 3], vec![7.0; 6]))]);
+        let before = fresh.get(StateKind::Statistic, "bn.running_mean");
+        load_chosen(&mut fresh, &given, |name| name.starts_with("fc")).unwrap();
+        assert_eq!(fresh.get(StateKind::Parameter, "fc.weight"), Some(vec![7.0; 6]));
+        assert_eq!(fresh.get(StateKind::Statistic, "bn.running_mean"), before);
+        let missing = load_chosen(&mut fresh, &given, |_| true).unwrap_err();
+        assert!(matches!(missing, MisfitError::Missing { missing: 1, expected: 2, .. }), "{missing}");
+        given.insert("fc.extra".to_string(), Tensor::real(&[], vec![0.0]));
+        load_chosen(&mut fresh, &given, |name| name == "fc.weight").unwrap();
+        let unknown = load_chosen(&mut fresh, &given, |name| name.starts_with("fc")).unwrap_err();
+        assert!(matches!(unknown, MisfitError::Unknown { extra: 1, .. }), "{unknown}");
+    }
+
+    #[test]
+    fn files_lose_memory_and_gain_counters() {
+        let mut file = tensors(&state(), Extent::All);
+        file.insert("velocity.of_what".to_string(), Tensor::real(&[], vec![0.0]));
+        assert_eq!(remove_memory(&mut file), 1);
+        assert_eq!(file.keys().collect::<Vec<_>>(), ["bn.running_mean", "fc.weight", "velocity.of_what"]);
+        assert_eq!((add_counters(&mut file), add_counters(&mut file)), (1, 0));
+        assert_eq!(file["bn.num_batches_tracked"].elements, Elements::Whole(vec![0]));
+        assert!(is_statistic("bn.running_var") && !is_statistic("bn.running_weight") && !is_statistic("bn.weight"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `rnet eval`: a model's loss and accuracy over the test set.
 
-use super::{Failure, Outcome, data, model, print, thousands};
+use super::{Failure, Outcome, data, model, print, thousands, weights};
 use rnet_runtime::state::State;
 use rnet_runtime::train::{self, Batched, batch_sizes};
 use rnet_runtime::workers::Workers;
@@ -14,6 +14,8 @@ pub struct Arguments {
     /// The weights, as `train` and `init` write them
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
+    #[command(flatten)]
+    renaming: weights::Renaming,
     /// Where the data set is: its own directory, or the one above it [default: the path in the file]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -36,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     data::check(&programs[0].1, &data)?;
     let mut state = State::new(&programs[0].1.states, 0);
-    model::load(&mut state, &arguments.weights)?;
+    arguments.renaming.load(&mut state, &arguments.weights)?;
     let mut evaluation = Batched::new(programs).map_err(Failure::new)?;
     let workers = Workers::new(model::threads(arguments.threads));
     let [_, test] = &data.pipelines;

@@ -30,6 +30,9 @@ pub struct Arguments {
     /// The safetensors file to write: `loss`, `logits`, `grad.NAME`
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Also write `evaluated`, the logits in evaluation: batch norm by running statistics, no dropout
+    #[arg(long)]
+    evaluate: bool,
     /// Also take that many training steps on the batch, and write the `losses` before them and all weights `after.NAME` them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     steps: Option<u64>,
@@ -62,6 +65,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
     for (name, dims) in outputs.into_iter().filter(|(name, _)| name != "correct") {
         let values = executable.output_logical(&name);
         written.insert(name, Tensor::real(&dims, values));
+    }
+    if arguments.evaluate {
+        let model = arguments.model.elaborate(model::Mode::Eval, Some(images))?;
+        let program = model::program_by(&model, model::Mode::Eval, algorithm)?;
+        let mut state = State::new(&program.states, model.train.seed);
+        model::load(&mut state, &arguments.weights)?;
+        let mut executable = batched(program, &given, &arguments.batch, &model)?;
+        executable.run(&workers, &mut state);
+        let dims = written["logits"].dims.clone();
+        written.insert("evaluated".to_string(), Tensor::real(&dims, executable.output_logical("logits")));
     }
     if let Some((steps, program)) = training {
         // Computing gradients has moved the running statistics.

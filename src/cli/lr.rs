@@ -1,7 +1,7 @@
 //! `rnet lr`: looks for a learning rate.
 
 use super::{Failure, Outcome, model, print, session};
-use plotters::prelude::*;
+use crate::chart::{Chart, Curve, Over, svg};
 use rnet_runtime::durable;
 use rnet_runtime::sweep::{Point, Sweep, rates};
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         "suggestion": suggestion, "least": least.map(|point| point.lr), "points": sweep.points,
     });
     durable::write(&with(".json"), format!("{object}\n").as_bytes()).map_err(Failure::new)?;
-    let picture = draw(&sweep.points, suggestion).map_err(|error| Failure::new(format!("cannot draw: {error}")))?;
+    let picture = draw(&sweep.points, suggestion);
     durable::write(&with(".svg"), picture.as_bytes()).map_err(Failure::new)?;
     let mut text = curve(&sweep.points, suggestion);
     text += &match (suggestion, least) {
@@ -122,35 +122,15 @@ fn bounds(points: &[Point]) -> [f64; 2] {
     [smoothed().fold(f64::INFINITY, f64::min), smoothed().fold(f64::NEG_INFINITY, f64::max)]
 }
 
-/// The curve as an SVG picture.
-fn draw(points: &[Point], suggestion: Option<f64>) -> Result<String, Box<dyn std::error::Error>> {
+/// The curve as an SVG picture, with a dot at the suggestion.
+fn draw(points: &[Point], suggestion: Option<f64>) -> String {
     let shown = shown(points);
-    let mut picture = String::new();
-    let (Some(first), Some(last)) = (shown.first(), shown.last()) else { return Ok(picture) };
-    let [low, high] = bounds(shown);
-    let margin = (0.05 * (high - low)).max(1e-6);
-    {
-        let root = SVGBackend::with_string(&mut picture, (800, 480)).into_drawing_area();
-        root.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&root)
-            .margin(16)
-            .x_label_area_size(40)
-            .y_label_area_size(60)
-            .build_cartesian_2d((first.lr..last.lr).log_scale(), low - margin..high + margin)?;
-        chart
-            .configure_mesh()
-            .x_desc("learning rate")
-            .y_desc("loss")
-            .x_label_formatter(&|lr| format!("{lr:.0e}"))
-            .draw()?;
-        let inside = |loss: f64| loss.clamp(low - margin, high + margin);
-        let raw = shown.iter().map(|point| (point.lr, inside(point.loss)));
-        chart.draw_series(LineSeries::new(raw, RGBColor(200, 200, 200)))?;
-        chart.draw_series(LineSeries::new(shown.iter().map(|point| (point.lr, point.smoothed)), &BLUE))?;
-        if let Some(point) = shown.iter().find(|point| suggestion == Some(point.lr)) {
-            chart.draw_series([Circle::new((point.lr, point.smoothed), 5, RED.filled())])?;
-        }
-        root.present()?;
+    let curve = |name: &str, color, is_bold, points| Curve { name: name.to_string(), color, is_bold, points };
+    let by = |of: fn(&Point) -> f64| shown.iter().map(|point| (point.lr, of(point))).collect();
+    let mut curves =
+        vec![curve("loss", 5, false, by(|point| point.loss)), curve("smoothed", 0, true, by(|point| point.smoothed))];
+    if let Some(point) = shown.iter().find(|point| suggestion == Some(point.lr)) {
+        curves.push(curve("suggestion", 1, true, vec![(point.lr, point.smoothed)]));
     }
-    Ok(picture)
+    svg::standalone(&Chart::new("loss", Over::Rates, curves, false))
 }

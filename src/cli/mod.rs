@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod ckpt;
 mod data;
 mod diff;
 mod divergence;
@@ -10,20 +11,29 @@ mod dump;
 mod eval;
 mod expand;
 mod explain;
+mod export;
 mod fmt;
 mod grad;
 mod init;
+mod journal;
+mod judgement;
+mod logbook;
 mod lr;
 mod lsp;
 mod model;
 mod overfit_batch;
 mod plot;
+mod predict;
 mod profile;
+mod report;
 mod rescue;
+mod run;
 mod run_directory;
+mod runs;
 mod session;
 mod summary;
 mod train;
+mod weights;
 
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
@@ -50,10 +60,12 @@ enum Verb {
     Train(train::Arguments),
     Eval(eval::Arguments),
     Check(check::Arguments),
+    Ckpt(ckpt::Arguments),
     Summary(summary::Arguments),
     Fmt(fmt::Arguments),
     Expand(expand::Arguments),
     Explain(explain::Arguments),
+    Export(export::Arguments),
     Diff(diff::Arguments),
     Lsp(lsp::Arguments),
     Dump(dump::Arguments),
@@ -61,7 +73,10 @@ enum Verb {
     Grad(grad::Arguments),
     Lr(lr::Arguments),
     Bench(bench::Arguments),
+    Runs(runs::Arguments),
     Plot(plot::Arguments),
+    Report(report::Arguments),
+    Predict(predict::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -98,14 +113,19 @@ pub fn run() -> ExitCode {
         Verb::Init(arguments) => init::run(&arguments).map(done),
         Verb::Grad(arguments) => grad::run(&arguments).map(done),
         Verb::Check(arguments) => check::run(&arguments).map(done),
+        Verb::Ckpt(arguments) => ckpt::run(&arguments),
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
+        Verb::Report(arguments) => report::run(&arguments).map(done),
+        Verb::Predict(arguments) => predict::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),
         Verb::Expand(arguments) => expand::run(&arguments).map(done),
+        Verb::Export(arguments) => export::run(&arguments).map(done),
         Verb::Explain(arguments) => explain::run(&arguments).map(done),
         Verb::Diff(arguments) => diff::run(&arguments).map(done),
         Verb::Lsp(arguments) => lsp::run(&arguments).map(done),
@@ -113,8 +133,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Failure(message)) => {
-            // Nothing is left to be done where even standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{}", message.trim_end());
+            note(message.trim_end());
             ExitCode::from(2)
         }
     }
@@ -123,9 +142,26 @@ pub fn run() -> ExitCode {
 /// Prints to standard output. A reader that has gone away (`rnet dump F | head`) ends the program quietly.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            note(&format!("error: standard output: {error}"));
+            std::process::exit(2)
+        }
     }
+}
+
+/// Tells on standard output how a run goes. It goes on whether or not anybody hears it: a terminal that is closed and a full disk
+/// under the log are no reason to lose work.
+pub fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A line on standard error, whether or not anybody hears it.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `12345678` as `12,345,678`.

@@ -270,7 +270,7 @@ pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Resul
 /// training, so that all that lies in memory can be read.
 pub fn separate_program(model: &Elaborated) -> Result<Program, Failure> {
     let mut graph = differentiated(model)?;
-    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    passes::optimizer::optimizer(&mut graph, &model.train);
     let isa = jit::host_isa().map_err(Failure::new)?;
     let arithmetic = algorithm(Algorithm::Fastest)?.into();
     Ok(compile::separate_program(graph, arithmetic, &*isa))
@@ -280,6 +280,13 @@ pub fn separate_program(model: &Elaborated) -> Result<Program, Failure> {
 pub fn gradient_program(model: &Elaborated, algorithm: Algorithm) -> Result<Program, Failure> {
     let arithmetic = Arithmetic { algorithm, precision: model.train.precision };
     lower(differentiated(model)?, arithmetic)
+}
+
+/// What measures each layer, and the layers' paths: see [`passes::measure_layers`].
+pub fn layers_program(model: &Elaborated) -> Result<(Program, Vec<String>), Failure> {
+    let (graph, paths) = passes::measure_layers::measure_layers(&model.graph).map_err(Failure::new)?;
+    let arithmetic = Arithmetic { algorithm: algorithm(Algorithm::Fastest)?, precision: model.train.precision };
+    Ok((lower(graph, arithmetic)?, paths))
 }
 
 /// Fills the state from a file of weights.

@@ -1,7 +1,7 @@
 //! The directory of a run: the model as it was trained, what was measured, checkpoints and weights.
 
 use super::Failure;
-use rnet_runtime::durable;
+use rnet_runtime::durable::{self, Step, WriteError};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
@@ -14,12 +14,15 @@ pub struct Recipe {
     pub version: String,
     /// What `--data` said.
     pub data: Option<PathBuf>,
+    /// The weights that it began with, if they were not drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
 }
 
 impl Recipe {
     /// The recipe of a new run.
-    pub fn new(data: Option<PathBuf>) -> Recipe {
-        Recipe { version: env!("CARGO_PKG_VERSION").to_string(), data }
+    pub fn new(data: Option<PathBuf>, from: Option<PathBuf>) -> Recipe {
+        Recipe { version: env!("CARGO_PKG_VERSION").to_string(), data, from }
     }
 }
 
@@ -86,6 +89,12 @@ impl RunDirectory {
         self.path.join("metrics.jsonl")
     }
 
+    /// Whether a process trains in the run directory.
+    pub fn is_locked(path: &Path) -> bool {
+        // Opened for reading alone: looking at a run changes nothing.
+        File::open(path.join("lock")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Where its weights are, once it has ended.
     pub fn weights(&self) -> PathBuf {
         self.path.join("weights.safetensors")
@@ -95,9 +104,8 @@ impl RunDirectory {
 /// Locks a run directory.
 fn lock(directory: &Path) -> Result<Option<File>, Failure> {
     let path = directory.join("lock");
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: cannot be locked: {error}", path.display()));
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.as_mut().map_err(|error| failed(error))?;
+    let failed = |error| Failure::new(WriteError::new(&path, Step::Create, error));
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -112,11 +120,10 @@ fn lock(directory: &Path) -> Result<Option<File>, Failure> {
             )));
         }
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(None),
-        Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(|error| failed(&error))?;
-    file.try_clone().map(Some).map_err(|error| failed(&error))
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(Some(file))
 }
 
 /// The first of runs/NAME-1, -2, .. that does not exist.

@@ -2,6 +2,8 @@
 
 use super::{Failure, data, model};
 use rnet_compiler::elaborate::Elaborated;
+use rnet_runtime::executable::Executable;
+use rnet_runtime::layers::Probe;
 use rnet_runtime::program::Program;
 use rnet_runtime::state::State;
 use rnet_runtime::train::{Batched, Computations, Trainer, batch_sizes};
@@ -41,4 +43,11 @@ pub fn prepare(
     let workers = Workers::new(model::threads(threads));
     let trainer = Trainer::new(config, Arc::clone(&data.dataset), data.pipelines, computations, state, workers);
     Ok((model, trainer))
+}
+
+/// What measures the layers on a batch of that many images.
+pub fn probe(file: &model::Arguments, images: usize, settings: &[(String, String)]) -> Result<Probe, Failure> {
+    let model = file.elaborate_with(model::Mode::Train, Some(images), settings)?;
+    let (program, paths) = model::layers_program(&model)?;
+    Ok(Probe::new(Executable::new(program).map_err(Failure::new)?, paths))
 }

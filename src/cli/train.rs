@@ -1,15 +1,18 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
+use super::journal::Journal;
+use super::logbook::{Ending, Session};
 use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
-use super::{Failure, divergence, dry_run, model, overfit_batch, print, session, thousands};
+use super::weights::Start;
+use super::{Failure, divergence, dry_run, model, note, overfit_batch, report, session, tell, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
-use rnet_runtime::metrics::{MetricsLog, Record, Split};
-use rnet_runtime::train::{Flow, Progress, TrainError, Trainer, Trap, Watcher};
-use rnet_runtime::{tensors, weights};
+use rnet_runtime::metrics::{Record, Split};
+use rnet_runtime::train::{Flow, Progress, Tested, TrainError, Trainer, Trap, Watcher};
+use rnet_runtime::{tensors, truncation, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +28,8 @@ pub struct Arguments {
     /// Go on with the run in this directory, to the bit as if it had not stopped
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    start: Start,
     /// Where the data set is: its own directory, or the one above it [default: the path in the file]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -54,6 +59,12 @@ pub struct Arguments {
     /// Newest checkpoints to keep, beside the best
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     keep: u64,
+    /// Also write event files for TensorBoard, into `tensorboard` in the run directory
+    #[arg(long)]
+    tensorboard: bool,
+    /// Do not measure the layers' activations and gradients at each test
+    #[arg(long)]
+    no_layers: bool,
     /// Look at every value of every step for what is not finite; takes several times as long, and changes no bit of the result
     #[arg(long)]
     trap_nan: bool,
@@ -83,13 +94,15 @@ impl Arguments {
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupts = interrupts()?;
+    truncation::explain_truncation();
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
         Some(directory) => {
-            if arguments.model.is_given() || arguments.out.is_some() || !arguments.settings().is_empty() {
+            let is_begun = arguments.out.is_some() || arguments.start.is_given() || !arguments.settings().is_empty();
+            if arguments.model.is_given() || is_begun {
                 return Err(Failure::new(
                     "--resume goes on with what the run directory says; only --data, --threads, --checkpoint-every, \
-                     --keep and --trap-nan can be given beside it",
+                     --keep, --trap-nan, --tensorboard and --no-layers can be given beside it",
                 ));
             }
             (model::Arguments::of(&RunDirectory::model(directory)), Some(RunDirectory::recipe(directory)?))
@@ -102,9 +115,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
         let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
         let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+        arguments.start.fill(&mut trainer.state)?;
         return overfit_batch::run(&mut trainer, steps);
     }
     let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+    arguments.start.fill(&mut trainer.state)?;
     if arguments.dry_run {
         return dry_run::run(&mut trainer).map(|()| ExitCode::SUCCESS);
     }
@@ -112,14 +127,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let separate = |images| -> Result<_, Failure> {
         model::separate_program(&file.elaborate_with(model::Mode::Train, Some(images), &settings)?)
     };
+    if !arguments.no_layers {
+        trainer.probe = Some(session::probe(&file, trainer.batch_sizes()[0], &settings)?);
+    }
     if arguments.trap_nan {
-        eprintln!("note: --trap-nan does every step twice, once value by value: it takes several times as long");
+        note("note: --trap-nan does every step twice, once value by value: it takes several times as long");
         let sizes = trainer.batch_sizes().into_iter();
         let programs: Vec<_> = sizes.map(|images| Ok((images, separate(images)?))).collect::<Result<_, Failure>>()?;
         trainer.trap = Some(Trap::new(programs, &trainer.state).map_err(Failure::new)?);
     }
 
-    let recipe = Recipe::new(directory.as_deref().map(absolute));
+    let recipe = Recipe::new(directory.as_deref().map(absolute), arguments.start.file().map(absolute));
     let run = match &arguments.resume {
         Some(directory) => RunDirectory::existing(directory)?,
         None => RunDirectory::create(arguments.out.as_deref(), file.stem(), &model.resolved, &recipe)?,
@@ -127,21 +145,32 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let checkpoints = Checkpoints::open(&run.checkpoints(), arguments.keep as usize, seed).map_err(Failure::new)?;
     if arguments.resume.is_some() {
         let (position, damage) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
-        damage.iter().for_each(|line| eprintln!("warning: passed over a damaged checkpoint: {line}"));
+        damage.iter().for_each(|line| note(&format!("warning: passed over a damaged checkpoint: {line}")));
         trainer.position = position;
     } else {
         // So a run can go on from its first step on, and a disk that takes no checkpoint is noticed before any work is done.
         checkpoints.write(&trainer.state, &trainer.position).map_err(Failure::new)?;
     }
     introduce(&model, &trainer, &run);
-    let log = MetricsLog::open(&run.metrics(), trainer.position.step).map_err(Failure::new)?;
+    let session = Session {
+        step: trainer.position.step,
+        steps: trainer.steps(),
+        network: model.model.clone(),
+        parameters: model.layers.iter().map(|layer| layer.parameters).sum(),
+        data: trainer.dataset().name.clone(),
+        seed,
+        batch: model.train.batch,
+        ..Session::here(model::threads(arguments.threads))
+    };
+    let journal = Journal::open(&run, session, arguments.tensorboard).map_err(Failure::new)?;
     let mut watch = Watch {
-        log,
+        journal,
         bar: Bar::new(&trainer),
         checkpoints,
         every: arguments.checkpoint_every,
         interrupts,
         last_test: None,
+        settled: trainer.position.step,
         saved: trainer.position.step,
         unwritten: Vec::new(),
         refusal: None,
@@ -151,11 +180,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let start = Instant::now();
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
-    let run = &watch.run;
-    let finished = outcome.map_err(|halt| match halt {
-        Halt::Refused(message) => Failure::new(message),
-        Halt::Diverged(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
+    let finished = outcome.map_err(|halt| {
+        // Where the directory takes no more writes, that is what the message tells.
+        let _ = watch.journal.end(trainer.position.step, Ending::Failed);
+        match halt {
+            Halt::Refused(message) => Failure::new(message),
+            Halt::Failed(TrainError::Data(reason)) => watch.keep(&reason, &trainer),
+            Halt::Failed(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
+        }
     })?;
+    let run = &watch.run;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
     tensors::write(&run.weights(), &tensors).map_err(|error| {
         let path = run.path().display();
@@ -163,9 +197,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "{error}\n  the checkpoint is written; to write the weights again: rnet train --resume {path}"
         ))
     })?;
+    let ending = if finished { Ending::Finished } else { Ending::Stopped };
+    watch.journal.end(trainer.position.step, ending).map_err(Failure::new)?;
+    // The run is whole without its report, which `rnet report` can write at any time.
+    if let Err(failure) = report::write(run.path(), &report::path(run.path())) {
+        note(&format!("warning: no report: {failure}"));
+    }
     if !finished {
         let step = trainer.position.step;
-        print(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
+        tell(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
         return Ok(ExitCode::from(130));
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -182,9 +222,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let best = trainer.position.best.map_or_else(String::new, |(best, step)| {
             format!("; the best test accuracy was {:.2}% after step {step}, whose checkpoint is kept", 100.0 * best)
         });
-        print(&format!("stopped early after step {done}, as `stop` says{best}\n"));
+        tell(&format!("stopped early after step {done}, as `stop` says{best}\n"));
     }
-    print(&format!(
+    tell(&format!(
         "{test} after {} steps, in {seconds:.1} s; weights are in {}\n",
         thousands(done),
         run.weights().display()
@@ -201,7 +241,7 @@ fn interrupts() -> Result<Arc<AtomicUsize>, Failure> {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let handler = move || match counter.fetch_add(1, Ordering::SeqCst) {
-        0 => eprintln!("\nfinishing the step and writing a checkpoint; once more stops at once"),
+        0 => note("\nfinishing the step and writing a checkpoint; once more stops at once"),
         _ => std::process::exit(130),
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
@@ -221,31 +261,33 @@ fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
     if trainer.position.step > 0 {
         text += &format!("going on after step {}\n", thousands(trainer.position.step));
     }
-    print(&text);
+    tell(&text);
 }
 
 /// Why a run ends before its end.
 enum Halt {
     /// Its directory takes no more writes; in words.
     Refused(String),
-    /// Its numbers are not finite any more.
-    Diverged(TrainError),
+    /// Its data cannot be read, or its numbers are not finite any more.
+    Failed(TrainError),
 }
 
 impl From<TrainError> for Halt {
     fn from(error: TrainError) -> Halt {
-        Halt::Diverged(error)
+        Halt::Failed(error)
     }
 }
 
 /// Shows and keeps what a run does.
 struct Watch {
-    log: MetricsLog,
+    journal: Journal,
     bar: Bar,
     checkpoints: Checkpoints,
     every: Option<u64>,
     interrupts: Arc<AtomicUsize>,
     last_test: Option<Record>,
+    /// The newest step of which all is done.
+    settled: u64,
     /// The step of the newest checkpoint.
     saved: u64,
     /// Lines of the metrics that could not be written.
@@ -257,6 +299,19 @@ struct Watch {
 }
 
 impl Watch {
+    /// What is said of a run whose data cannot be read any more; what it has done is kept.
+    fn keep(&mut self, reason: &str, trainer: &Trainer) -> Failure {
+        let step = trainer.position.step;
+        // In the middle of a test there is nothing that could go on; the checkpoint before can.
+        if self.settled == step && self.checkpoints.write(&trainer.state, &trainer.position).is_ok() {
+            self.saved = step;
+        }
+        let (saved, path) = (self.saved, self.run.path().display());
+        Failure::new(format!(
+            "{reason}\n  kept: the checkpoint of step {saved}; once the data are whole again: rnet train --resume {path}"
+        ))
+    }
+
     /// Ends a run whose directory takes no more writes, with what it has done kept elsewhere.
     fn give_up(&self, refusal: &WriteError, trainer: &Trainer) -> Halt {
         let step = trainer.position.step;
@@ -287,7 +342,7 @@ impl Watcher for Watch {
     fn record(&mut self, record: &Record) -> Result<(), Halt> {
         // A run whose metrics cannot be written ends where it is settled.
         if self.refusal.is_none() {
-            self.refusal = self.log.add(record).err();
+            self.refusal = self.journal.add(record).err();
         }
         if self.refusal.is_some() {
             self.unwritten.push(record.clone());
@@ -299,7 +354,15 @@ impl Watcher for Watch {
         Ok(())
     }
 
+    fn tested(&mut self, tested: &Tested) -> Result<(), Halt> {
+        if self.refusal.is_none() {
+            self.refusal = self.journal.tested(tested).err();
+        }
+        Ok(())
+    }
+
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Halt> {
+        self.settled = progress.step;
         if let Some(refusal) = &self.refusal {
             return Err(self.give_up(refusal, trainer));
         }
@@ -370,8 +433,8 @@ impl Bar {
         match &self.bar {
             // The bar shows the lines within an epoch.
             Some(_) if record.split == Split::Train && !record.step.is_multiple_of(self.per_epoch) => {}
-            Some(bar) => bar.suspend(|| print(&line)),
-            None => print(&line),
+            Some(bar) => bar.suspend(|| tell(&line)),
+            None => tell(&line),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Step;
 use super::arguments::Given;
 use super::arithmetic;
+use super::auxiliary::Auxiliary;
 use super::builder::Builder;
 use super::functions;
 use super::load::Modules;
@@ -54,6 +55,8 @@ pub(super) struct Elaborator<'a> {
     pub has_soft_labels: bool,
     /// The blocks that are being applied, and where.
     pub calls: Vec<(&'a str, Span)>,
+    /// The heads beside the model's own, in the order of their use.
+    pub auxiliaries: Vec<Auxiliary>,
     /// Whether a mistake has been found and only further ones are looked for.
     pub looking_over: bool,
     fuel: u64,
@@ -77,6 +80,7 @@ impl<'a> Elaborator<'a> {
             shared: 0,
             has_soft_labels: false,
             calls: Vec::new(),
+            auxiliaries: Vec::new(),
             looking_over: false,
             fuel: FUEL,
             depth: 0,

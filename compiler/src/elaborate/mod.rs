@@ -7,6 +7,7 @@ mod activations;
 mod apply;
 mod arguments;
 mod arithmetic;
+mod auxiliary;
 mod builder;
 mod constructor;
 mod data_section;
@@ -18,6 +19,7 @@ mod layers;
 mod load;
 mod loss;
 mod nodes;
+mod norms;
 mod parameters;
 mod pools;
 mod primitive;
@@ -391,13 +393,15 @@ impl<'a> Elaborator<'a> {
             return self
                 .stop(wrong.hint("end with `-> global_avg_pool -> dense(classes)` or `-> flatten -> dense(classes)`"));
         }
+        self.check_auxiliaries(&ty)?;
         self.dead_layers(logits);
         let last = self.builder.graph[logits].op.name();
-        if activations::ACTIVATIONS.contains(&last) || matches!(last, "dropout" | "batch_norm") {
+        if activations::ACTIVATIONS.contains(&last) || matches!(last, "softmax" | "dropout" | "batch_norm") {
             let words = format!("`{last}` after the last layer: logits are best left as they are");
             self.warn("W011", words, "end with the dense layer");
         }
-        let loss = self.loss_of(loss, logits, label)?;
+        let own = self.loss_of(loss, logits, label)?;
+        let loss = self.with_auxiliaries(own, |this, logits| this.loss_of(loss, logits, label))?;
         let correct = self.add("correct", &[logits, label], Attributes::new(), "correct")?;
         let graph = &mut self.builder.graph;
         for (name, value) in [("logits", logits), ("loss", loss), ("correct", correct)] {
@@ -408,9 +412,10 @@ impl<'a> Elaborator<'a> {
 }
 
 impl Elaborator<'_> {
-    /// Warns of layers whose result the logits do not use.
+    /// Warns of layers whose result neither the logits nor an auxiliary head uses.
     fn dead_layers(&mut self, logits: NodeId) {
         let (mut used, mut open) = (HashSet::new(), vec![logits]);
+        open.extend(self.auxiliaries.iter().map(|head| head.logits));
         while let Some(id) = open.pop() {
             if used.insert(id) {
                 open.extend(&self.builder.graph[id].operands);

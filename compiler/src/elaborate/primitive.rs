@@ -1,9 +1,11 @@
 //! The layers and combinators that the language itself knows; everything else is the prelude's, written in the language.
 
 use super::activations;
+use super::auxiliary::auxiliary;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers;
+use super::norms;
 use super::parameters::Cost;
 use super::pools;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
@@ -65,7 +67,26 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
             Parameter::new("momentum", Kind::Float, Default::Float(0.1)),
             Parameter::new("scale", Kind::Bool, Default::Bool(true)),
         ],
-        layers::batch_norm,
+        norms::batch_norm,
+    ),
+    layer("layer_norm", &[Parameter::new("eps", Kind::Float, Default::Float(1e-5))], norms::layer_norm),
+    layer(
+        "group_norm",
+        &[
+            Parameter::new("groups", Kind::Int, Default::Needed),
+            Parameter::new("eps", Kind::Float, Default::Float(1e-5)),
+        ],
+        norms::group_norm,
+    ),
+    layer(
+        "local_response_norm",
+        &[
+            Parameter::new("size", Kind::Int, Default::Needed),
+            Parameter::new("alpha", Kind::Float, Default::Float(1e-4)),
+            Parameter::new("beta", Kind::Float, Default::Float(0.75)),
+            Parameter::new("k", Kind::Float, Default::Float(1.0)),
+        ],
+        norms::local_response_norm,
     ),
     layer("relu", &[], activations::relu),
     without_arguments!("relu6"),
@@ -76,6 +97,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     without_arguments!("silu"),
     without_arguments!("hardsigmoid"),
     without_arguments!("hardswish"),
+    without_arguments!("softmax"),
     layer(
         "dense",
         &[
@@ -99,6 +121,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     ),
     layer("scale", &[Parameter::new("by", Kind::Float, Default::Needed)], layers::scale),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
+    layer("stochastic_depth", &[Parameter::new("rate", Kind::Float, Default::Needed)], layers::stochastic_depth),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
     layer("pad_channels", &[Parameter::new("c", Kind::Int, Default::Needed)], layers::pad_channels),
     joint("add", |this, bound, x, label| join(this, "add", bound, x, label)),
@@ -128,6 +151,14 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     layer("shared", &[Parameter::new("body", Kind::Block, Default::Needed)], |_, _, _, _| {
         panic!("elaborate: `shared` is a value of its own once it has been called")
     }),
+    layer(
+        "auxiliary",
+        &[
+            Parameter::new("head", Kind::Block, Default::Needed),
+            Parameter::new("weight", Kind::Float, Default::Float(0.3)),
+        ],
+        auxiliary,
+    ),
     layer("id", &[], |_, _, x, _| Ok(x)),
 ];
 
@@ -240,7 +271,10 @@ fn scale_channels<'a>(
     this.scoped(label.as_ref(), |this| {
         let (value, span) = bound.get("branch");
         this.at(span);
+        // The branch has no shape to meet: its result is smaller than what it scales.
+        this.targets.push(None);
         let factors = branch(this, value, x)?;
+        this.targets.pop();
         this.place = place;
         let (image, given) = (this.builder.graph[x].ty.clone(), this.builder.graph[factors].ty.clone());
         let wanted = image.dims.iter().take(2).copied().collect::<Vec<_>>();

@@ -386,6 +386,11 @@ impl<'b, 'g> MapBuilder<'b, 'g> {
         self.effects.push(Effect::Store { value, address, pixel_stride, channel_stride, element });
     }
 
+    /// Folds a value over the pixels, for each channel.
+    pub fn fold_pixels(&mut self, value: Scalar, fold: Fold, address: Address) {
+        self.effects.push(Effect::FoldPixels { value, fold, address });
+    }
+
     /// Folds a value over the whole map.
     pub fn fold_all(&mut self, value: Scalar, fold: Fold, address: Address) {
         self.effects.push(Effect::FoldAll { value, fold, address });

@@ -140,8 +140,10 @@ pub(super) fn without_dims(attributes: &Attributes) -> Attributes {
 pub(super) fn samples(seed: u64) -> Vec<(Vec<usize>, Vec<usize>, Attributes)> {
     let mut random = super::samples::Random::new(seed);
     let mut cases = Vec::new();
-    for groups in [1, 1, 2] {
+    // The last one is depthwise.
+    for groups in [1, 1, 2, 5] {
         let (batch, depth, filters) = (random.range(1, 2), random.range(1, 3), groups * random.range(1, 2));
+        let depth = if groups == 5 { 1 } else { depth };
         let kernel = [random.range(1, 3), random.range(1, 3)];
         let dilation = [random.range(1, 2), random.range(1, 2)];
         let stride = [random.range(1, 2), random.range(1, 3)];

@@ -2,8 +2,8 @@
 
 use super::{Attributes, Graph, NodeId, Op};
 use super::{
-    add, batch_mean, broadcast, clamp, constant, div, exp, matmul, mul, neg, offset, reduce_sum, relu, rsqrt, scale,
-    select, sign, sqrt, square, sub, transpose,
+    add, batch_mean, broadcast, clamp, constant, div, exp, matmul, mul, neg, offset, power, reduce_sum, relu, rsqrt,
+    scale, select, sign, sqrt, square, sub, transpose,
 };
 use crate::graph::{Attribute, Place};
 
@@ -86,6 +86,11 @@ impl<'g> Emitter<'g> {
     /// x^2
     pub fn square(&mut self, x: NodeId) -> NodeId {
         self.emit(&square::Square, &[x], Attributes::new())
+    }
+
+    /// x^exponent
+    pub fn power(&mut self, x: NodeId, exponent: f64) -> NodeId {
+        self.emit(&power::Power, &[x], Attributes::new().with("exponent", Attribute::Float(exponent)))
     }
 
     /// sqrt(x)

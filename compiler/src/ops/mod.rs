@@ -12,6 +12,7 @@ mod batch_mean;
 pub mod batch_norm;
 mod batch_var;
 mod broadcast;
+mod channel_window_sum;
 mod check;
 mod clamp;
 mod concat;
@@ -34,11 +35,14 @@ mod exp;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
+mod group_norm;
 mod hardsigmoid;
 mod hardswish;
 mod input;
+mod layer_norm;
 pub mod leaf;
 mod leaky_relu;
+mod local_response_norm;
 mod matmul;
 mod max_pool;
 mod max_pool_grad;
@@ -51,6 +55,7 @@ mod one_hot;
 mod pad_channels;
 mod parameter;
 pub mod pool;
+mod power;
 mod reduce_sum;
 mod relu;
 mod relu6;
@@ -66,9 +71,13 @@ mod sigmoid;
 mod sign;
 mod silu;
 mod slice_channels;
+mod softmax;
+mod softmax_grad;
 mod softplus;
 mod sqrt;
 mod square;
+mod standardize;
+mod standardize_grad;
 mod statistic;
 pub mod stencil;
 mod sub;
@@ -166,6 +175,7 @@ pub static OPS: &[&dyn Op] = &[
     &select::Select,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
+    &power::Power,
     &exp::Exp,
     &erf::Erf,
     &relu::Relu,
@@ -184,6 +194,14 @@ pub static OPS: &[&dyn Op] = &[
     &batch_mean::BatchMean,
     &batch_var::BatchVar,
     &batch_norm::BatchNorm,
+    &layer_norm::LayerNorm,
+    &group_norm::GroupNorm,
+    &standardize::Standardize,
+    &standardize_grad::StandardizeGrad,
+    &local_response_norm::LocalResponseNorm,
+    &channel_window_sum::ChannelWindowSum,
+    &softmax::Softmax,
+    &softmax_grad::SoftmaxGrad,
     &conv2d::Conv2d,
     &conv2d_input_grad::Conv2dInputGrad,
     &conv2d_weight_grad::Conv2dWeightGrad,

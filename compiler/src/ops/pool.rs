@@ -49,7 +49,7 @@ pub fn counted(window: &Window, axis: usize, output: usize, extent: usize) -> us
 }
 
 /// The number of elements that the mean at each output position counts, for outputs of `y` extents in row-major order.
-pub(super) fn areas(attributes: &Attributes, x: &[usize], y: &[usize]) -> Vec<f64> {
+pub fn areas(attributes: &Attributes, x: &[usize], y: &[usize]) -> Vec<f64> {
     let window = window(attributes);
     let count = |axis: usize, output: usize| counted(&window, axis, output, x[2 + axis]) as f64;
     (0..y[2])

@@ -7,6 +7,7 @@ pub mod decompose;
 pub mod differentiate;
 pub mod fold_batch_norm;
 pub mod fuse;
+pub mod measure_layers;
 pub mod optimizer;
 pub mod separate;
 pub mod simplify;

@@ -8,6 +8,7 @@ mod digits;
 mod error;
 mod idx;
 mod loader;
+pub mod picture;
 mod samples;
 mod transform;
 mod views;

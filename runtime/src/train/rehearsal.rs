@@ -31,7 +31,7 @@ impl Trainer {
     /// Bytes that the run needs, by what for, as far as it is known before it begins.
     pub fn memory(&self) -> Vec<(&'static str, u64)> {
         let executables = || self.step.0.iter().chain(&self.evaluation.0).map(|(_, executable)| executable);
-        let scratch = executables().map(|executable| executable.scratch()).max().unwrap_or(0);
+        let scratch: usize = executables().map(|executable| executable.scratch()).sum();
         let state: usize = (0..self.state.specs().len()).map(|place| 4 * self.state.physical(place).len()).sum();
         let image: usize = self.train.dims().iter().product();
         vec![
@@ -44,7 +44,7 @@ impl Trainer {
         ]
     }
 
-    /// Measures steps for about as long as `limit`, at least three, and some of the test; the weights are spoilt after it.
+    /// Measures steps for about as long as `limit`, at least one, and some of the test; the running statistics have moved after it.
     ///
     /// # Errors
     /// When an image cannot be read.
@@ -63,7 +63,7 @@ impl Trainer {
             if number > WARM_UP && (batch.labels.len() == self.config.batch || self.steps_per_epoch() == 1) {
                 times.push(start.elapsed().as_secs_f64());
             }
-            if times.len() >= 3 && begin.elapsed() > limit {
+            if !times.is_empty() && begin.elapsed() > limit {
                 break;
             }
             start = Instant::now();

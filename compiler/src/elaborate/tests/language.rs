@@ -253,3 +253,40 @@ fn a_chain_and_a_graph_are_as_easy_to_write() {
     assert_eq!(shape("c.concat1"), Some(vec![32, 16, 16]));
     assert_eq!(shape("d.concat1"), Some(vec![36, 16, 16]));
 }
+
+#[test]
+fn auxiliary_heads_count_in_training_alone() {
+    let text = |head: &str| {
+        format!(
+            "model m {{ input image: f32[N, 3, 8, 8]\n image -> conv3x3(4) -> {head} -> conv3x3(4) -> flatten -> dense(5) }}"
+        )
+    };
+    let headed = text("auxiliary(conv3x3(2) -> bn -> flatten -> dense(5), weight = 0.25)");
+    let with_mode = |mode| with(&headed, &Options { mode, ..options() });
+    let (training, evaluating) = (with_mode(Mode::Train), with_mode(Mode::Eval));
+    let count = |elaborated: &Elaborated, op: &str| {
+        let graph = &elaborated.graph;
+        graph.ids().into_iter().filter(|&id| graph[id].op.name() == op).count()
+    };
+    assert_eq!((count(&training, "cross_entropy"), count(&evaluating, "cross_entropy")), (2, 1));
+    // The head's layers have their numbers whether anybody reads the head or not.
+    assert_eq!(weights(&training.graph), weights(&evaluating.graph));
+    let paths: Vec<&str> = evaluating.layers.iter().map(|layer| layer.path.as_str()).collect();
+    assert_eq!(paths, ["conv1", "conv2", "bn1", "flatten1", "dense1", "conv3", "flatten2", "dense2"]);
+    assert!(training.warnings.is_empty(), "{:?}", training.warnings);
+    let mut graph = evaluating.graph.clone();
+    crate::passes::dead_code::dead_code(&mut graph);
+    let convolutions = |graph: &Graph| graph.ids().into_iter().filter(|&id| graph[id].op.name() == "conv2d").count();
+    assert_eq!((convolutions(&evaluating.graph), convolutions(&graph)), (3, 2));
+    // A file of weights from training has to fit.
+    assert_eq!(weights(&graph), weights(&training.graph));
+    for (head, words) in [
+        ("auxiliary(flatten -> dense(6))", "an auxiliary head gives f32[2,6]"),
+        ("auxiliary(relu)", "an auxiliary head gives f32[2,4,8,8]"),
+        ("auxiliary(flatten -> dense(5), weight = -1)", "at least 0"),
+        ("auxiliary", "`head`"),
+    ] {
+        let shown = refused(&text(head));
+        assert!(shown.contains(words), "{head}: {shown}");
+    }
+}

@@ -3,10 +3,10 @@
 //! For an output row, C[columns, output] is the sum over the kernel's rows of A[columns, Kw * input] B[Kw * input, output]: with
 //! channels last the elements under a row of the window follow each other.
 
-use super::Part;
 use super::tile::{self, Region};
 use super::window::{Window, sweep};
 use super::winograd;
+use super::{Part, depthwise};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further, tasks};
@@ -90,6 +90,9 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     if let Some(shape) = winograd::for_convolution(&kernel, &window) {
         let (packing, packed) = winograd::pack(kernel, &shape, w, false, temporary);
         return vec![packing, winograd::lower(kernel, anchor, x, &shape, packed)];
+    }
+    if depthwise::fits(&window) {
+        return vec![depthwise::lower(kernel, anchor, &window)];
     }
     let Window { images, rows, columns, output, input, .. } = window;
     let [kh, kw] = window.kernel;

@@ -4,28 +4,28 @@
 //! input pixels fall into classes (i + pad) mod stride, each reached by the taps of its own class: so the work is exactly that of the
 //! forward pass. A first launch packs the weights: taps reversed, [Kh, Kw, output, input].
 
-use super::Part;
 use super::convolution::{Cut, PANEL, output_blocks, paired};
 use super::tile::{self, Region};
 use super::window::{Window, floor_div, sweep};
 use super::winograd;
+use super::{Part, depthwise};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{Buffer, Kernel, MapBuilder, NestBuilder, chunk, clear_reductions, further};
 use rnet_runtime::program::GemmShape;
 
 /// One class of rows or columns along an axis.
-struct Class {
+pub struct Class {
     /// First index of the class within a block that starts at a multiple of the stride.
-    first: usize,
+    pub first: usize,
     /// How many there are within the block.
-    count: usize,
+    pub count: usize,
     /// (tap, offset in the tile from the class's own counter).
-    taps: Vec<(usize, i64)>,
+    pub taps: Vec<(usize, i64)>,
 }
 
 /// The classes along axis `d` for a block of `extent` input indices.
-fn classes(window: &Window, d: usize, extent: usize) -> Vec<Class> {
+pub fn classes(window: &Window, d: usize, extent: usize) -> Vec<Class> {
     let (stride, pad, dilation) = (window.stride[d] as i64, window.pad[d] as i64, window.dilation[d] as i64);
     let low = low(window, d);
     (0..stride)
@@ -42,12 +42,12 @@ fn classes(window: &Window, d: usize, extent: usize) -> Vec<Class> {
 }
 
 /// The first output index that input index 0 can need (at most 0).
-fn low(window: &Window, d: usize) -> i64 {
+pub fn low(window: &Window, d: usize) -> i64 {
     floor_div(window.pad[d] as i64 - (window.kernel[d] as i64 - 1) * window.dilation[d] as i64, window.stride[d] as i64)
 }
 
 /// Output indices that a block of `extent` input indices needs, from `low` on.
-fn reach(window: &Window, d: usize, extent: usize) -> usize {
+pub fn reach(window: &Window, d: usize, extent: usize) -> usize {
     let high = floor_div(extent as i64 - 1 + window.pad[d] as i64, window.stride[d] as i64);
     (high - low(window, d) + 1) as usize
 }
@@ -97,6 +97,9 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     if let Some(shape) = winograd::for_input_grad(&kernel, &window) {
         let (packing, packed) = winograd::pack(kernel, &shape, w, true, temporary);
         return vec![packing, winograd::lower(kernel, anchor, dy, &shape, packed)];
+    }
+    if depthwise::fits(&window) {
+        return vec![depthwise::lower_input_grad(kernel, anchor, &window)];
     }
     let Window { images, height, width, input, output, .. } = window;
     let weights = window.kernel[0] * window.kernel[1] * window.group_input() * output;

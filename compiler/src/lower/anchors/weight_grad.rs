@@ -4,11 +4,11 @@
 //! Images are shared out over partial results that their reader adds up in order; where the weights are too large for that, tasks
 //! share out the output channels instead.
 
-use super::Part;
 use super::convolution::{Source, TILE};
 use super::tile::{self, Region, plane};
 use super::window::{Window, sweep};
 use super::winograd;
+use super::{Part, depthwise};
 use crate::graph::NodeId;
 use crate::lower::loops::{Affine, Statement};
 use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, chunk, further};
@@ -54,6 +54,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let window = window(&kernel, anchor);
     if let Some(shape) = winograd::for_weight_grad(&kernel, &window) {
         return winograd::lower_weight_grad(kernel, anchor, &shape);
+    }
+    if depthwise::fits(&window) {
+        let parts = partials(&kernel, anchor);
+        return depthwise::lower_weight_grad(kernel, anchor, &window, parts);
     }
     let Window { images, rows, columns, input, output, .. } = window;
     let [kh, kw] = window.kernel;
