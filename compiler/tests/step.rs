@@ -201,7 +201,10 @@ fn a_training_step_agrees_with_its_reference() {
         (config(Rule::Lion { betas }), 11),
         (config(Rule::Lars { momentum: 0.9, trust: 0.1 }), 11),
         (config(Rule::Lamb { betas, eps }), 16),
-        (TrainConfig { groups: vec![matrices], ..plain.clone() }, 11),
+        (TrainConfig { groups: vec![matrices.clone()], ..plain.clone() }, 11),
+        // Here old state is read after the new one is there.
+        (TrainConfig { groups: vec![matrices], clip: Clip::Norm(0.1), accumulate: 2, ..plain.clone() }, 11 + 5),
+        (TrainConfig { accumulate: 2, ..config(Rule::Lamb { betas, eps }) }, 16 + 5),
         (around(Clip::Norm(0.1), 1, Average::None), 11),
         (around(Clip::Value(0.01), 1, Average::None), 11),
         (around(Clip::Norm(0.1), 3, Average::Ema { decay: 0.9 }), 11 + 5 + 6),
