@@ -283,6 +283,10 @@ fn operands_are_rounded_to_bf16_and_sums_are_not() {
     for op in OPS.iter().filter(|op| op.name().starts_with("conv2d") || op.name().starts_with("dense")) {
         for seed in 0..4 {
             for (types, attributes) in op.samples(seed) {
+                // Groups of few channels may be no products, and then they are not rounded.
+                if op.name().starts_with("conv2d") && attributes.int("groups") > 1 {
+                    continue;
+                }
                 let (graph, inputs) = one_op(*op, &types, &attributes, seed as u32 * 31 + 7);
                 let rounded = inputs.iter().map(|(name, values)| (name.clone(), values.map(to_bf16))).collect();
                 for (name, difference) in compare_by(&graph, &rounded, direct) {

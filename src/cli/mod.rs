@@ -75,8 +75,8 @@ enum Verb {
     Bench(bench::Arguments),
     Runs(runs::Arguments),
     Plot(plot::Arguments),
-    Report(report::Arguments),
     Predict(predict::Arguments),
+    Report(report::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -119,8 +119,8 @@ pub fn run() -> ExitCode {
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Runs(arguments) => runs::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
-        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Predict(arguments) => predict::run(&arguments).map(done),
+        Verb::Report(arguments) => report::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),
         Verb::Fmt(arguments) => fmt::run(&arguments).map(done),

@@ -8,7 +8,7 @@ use super::constants::Constants;
 use super::proto::{self, Attribute};
 use super::rules::{self, Rule};
 use super::{ExportError, Options};
-use crate::graph::{Graph, Node, NodeId};
+use crate::graph::{ElementType, Graph, Node, NodeId};
 use crate::ops::{Lowering, leaf};
 use crate::passes::fold_batch_norm::{biased, is_read_by};
 use rnet_runtime::tensors::Tensors;
@@ -84,6 +84,11 @@ impl<'g> Emitter<'g> {
         if !is_read || self.constants.contains(id) || self.bias_of(id).is_some() {
             return Ok(());
         }
+        if node.op.name() == "input" && node.ty.element != ElementType::F32 {
+            // An input has no place of its own; what reads it has.
+            let reason = format!("it reads an input of {}; inference takes images alone", node.ty);
+            return Err(self.unsupported(self.graph.users(id).first().copied().unwrap_or(id), reason));
+        }
         self.name_after(node);
         let value = match biased(self.graph, id).filter(|&(product, _)| self.bias_of(product).is_some()) {
             _ if node.op.name() == "input" => self.input(node),
@@ -126,9 +131,6 @@ impl<'g> Emitter<'g> {
     }
 
     fn input(&mut self, node: &Node) -> Result<Value, String> {
-        if node.ty.element != crate::graph::ElementType::F32 {
-            return Err(format!("an input of {}; inference takes images alone", node.ty));
-        }
         let name = self.unique(node.attributes.text("name"));
         let info = self.info(&name, &node.ty.dims);
         self.written.input.push(info);

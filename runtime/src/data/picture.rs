@@ -84,11 +84,11 @@ mod tests {
     fn another_size_is_scaled_and_cut_in_the_middle() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("p.png");
-        // Black and white halves at the sides of a grey square.
+        // Black and white at the sides of a grey square and of the pixels beside it that scaling looks at.
         let grey = |x: u32| {
-            if x < 20 {
+            if x < 16 {
                 0
-            } else if x < 60 {
+            } else if x < 64 {
                 100
             } else {
                 255
