@@ -51,7 +51,7 @@ fn compiled(model: &Elaborated, mode: Mode) -> (HashMap<String, String>, Program
     if mode == Mode::Train {
         differentiate(&mut graph).expect("every op of a story has a gradient");
         stages.insert("grad".to_string(), graph.to_string());
-        optimizer(&mut graph, &model.train.optimizer);
+        optimizer(&mut graph, &model.train);
         stages.insert("optimizer".to_string(), graph.to_string());
     }
     let isa = host_isa().expect("Cranelift knows this machine");

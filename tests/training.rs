@@ -95,10 +95,24 @@ train {
 }
 ";
 
+/// The same with everything that an optimizer can remember: two of them, sums of gradients, an average or slow weights.
+fn nets() -> [String; 3] {
+    let sgd = "optimizer = sgd(lr = 0.05, momentum = 0.9, weight_decay = 1e-4, nesterov = true)";
+    assert!(NET.contains(sgd), "the network is trained by SGD");
+    let adam =
+        "optimizer = adamw(lr = 0.01)  clip = norm(1)  groups = [group(\"*conv*\", optimizer = muon(lr = 0.02))]";
+    let net = |rest: &str| NET.replace(sgd, &format!("{adam}  {rest}"));
+    [NET.to_string(), net("accumulate = 3  average = ema(decay = 0.9)"), net("average = lookahead(every = 4)")]
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bits() {
+    nets().iter().for_each(|net| the_same_seed_gives_the_same_bits_of(net));
+}
+
+fn the_same_seed_gives_the_same_bits_of(net: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("net.rnet"), NET).expect("the file can be written");
+    fs::write(directory.path().join("net.rnet"), net).expect("the file can be written");
     let train = |out: &str, more: &[&str]| {
         succeeds(directory.path(), &[&["train", "net.rnet", "--out", out][..], more].concat());
         fs::read(directory.path().join(out).join("weights.safetensors")).expect("the run has weights")
@@ -113,11 +127,22 @@ fn the_same_seed_gives_the_same_bits() {
 /// What a crash leaves: any of the checkpoints, and metrics that are ahead of it.
 #[test]
 fn a_resumed_run_ends_with_the_same_bits() {
+    nets().iter().for_each(|net| a_resumed_run_ends_with_the_same_bits_of(net));
+}
+
+fn a_resumed_run_ends_with_the_same_bits_of(net: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    fs::write(directory.path().join("net.rnet"), NET).expect("the file can be written");
+    fs::write(directory.path().join("net.rnet"), net).expect("the file can be written");
     let whole = directory.path().join("whole");
     succeeds(directory.path(), &["train", "net.rnet", "--out", "whole", "--checkpoint-every", "1", "--keep", "1000"]);
     let weights = fs::read(whole.join("weights.safetensors")).expect("the run has weights");
+    // What is saved is what was tested, an average too.
+    let saved = whole.join("weights.safetensors").display().to_string();
+    let evaluated: Value =
+        serde_json::from_str(&succeeds(directory.path(), &["eval", "net.rnet", "--weights", &saved, "--json"]))
+            .expect("eval prints JSON");
+    let tested = metrics(&whole).pop().expect("there are lines");
+    assert_eq!((&evaluated["loss"], &evaluated["top1"]), (&tested["loss"], &tested["top1"]));
     // Within an epoch, at its last step, at the last but one, at the very end.
     for step in [1, 7, 15, 16, 49, 50] {
         let copy = directory.path().join(format!("from-{step}"));

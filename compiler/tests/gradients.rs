@@ -11,8 +11,18 @@ use std::collections::HashMap;
 const SEEDS: std::ops::Range<u64> = 0..6;
 
 /// Ops without a gradient rule, each for a reason that its `grad` gives.
-const WITHOUT_GRADIENT: &[&str] =
-    &["standardize_grad", "softmax_grad", "max_pool_grad", "cross_entropy_grad", "correct", "momentum", "sgd"];
+const WITHOUT_GRADIENT: &[&str] = &[
+    "sign",
+    "clamp",
+    "select",
+    "standardize_grad",
+    "softmax_grad",
+    "max_pool_grad",
+    "cross_entropy_grad",
+    "correct",
+    "momentum",
+    "sgd",
+];
 
 fn find(name: &str) -> &'static dyn Op {
     ops::find(name).unwrap_or_else(|| panic!("`{name}` is an op"))

@@ -8,13 +8,15 @@ use rnet_compiler::ops::leaf;
 use rnet_compiler::ops::samples::Random;
 use rnet_compiler::ops::tensor::Tensor;
 use rnet_compiler::passes::{differentiate, optimizer};
-use rnet_runtime::config::Sgd;
+use rnet_runtime::config::{Length, Loss, Schedule, TrainConfig};
 use rnet_runtime::executable::Executable;
 use rnet_runtime::jit::host_isa;
 use rnet_runtime::kernels::Isa;
 use rnet_runtime::layout::to_physical;
-use rnet_runtime::program::{StateKind, Storage};
+use rnet_runtime::optimizer::{Average, Clip, Group, Optimizer, Rule};
+use rnet_runtime::program::{Precision, StateKind, Storage};
 use rnet_runtime::state::State;
+use rnet_runtime::stopping::Stopping;
 use rnet_runtime::workers::Workers;
 use std::collections::HashMap;
 
@@ -61,13 +63,18 @@ fn graph(body: &str) -> Graph {
 }
 
 /// Values for all leaves, as f32: variances positive, labels among five classes.
-fn values(graph: &Graph) -> HashMap<String, Tensor> {
+fn values(graph: &Graph, due: f64) -> HashMap<String, Tensor> {
     let mut random = Random::new(11);
     let leaves = graph.ids().into_iter().filter_map(|id| Some((leaf::key(&graph[id])?, graph[id].ty.dims.clone())));
     leaves
         .map(|(name, dims)| {
             let value = Tensor::from_fn(&dims, |_| match name.as_str() {
                 "lr" => 0.5,
+                "due" | "slow_due" => due,
+                "average_share" | "slow_keep" => 0.25,
+                name if name.starts_with("correction_") => 0.75,
+                // Greater than any mean's square.
+                name if name.starts_with("second_moment") => f64::from(1.0 + random.unit() as f32),
                 "label" => random.range(0, 4) as f64,
                 "bn.running_var" => f64::from(0.2 + random.unit() as f32),
                 _ => f64::from((random.unit() - 0.5) as f32),
@@ -84,8 +91,8 @@ fn f32s(tensor: &Tensor) -> Vec<f32> {
 /// Runs the compiled graph from these values under every instruction set, with 1 and 2 threads, fused and with every value in a
 /// launch of its own; asserts that the bits are the same for both numbers of threads, and returns the largest relative
 /// difference of results and updates to `expected`'s reference.
-fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
-    let leaves = values(graph);
+fn largest_difference(graph: &Graph, expected: &Graph, due: f64) -> f64 {
+    let leaves = values(graph, due);
     let expected = eval(expected, &leaves).expect("the reference evaluates");
     let host = host_isa().expect("Cranelift knows this machine");
     let fused = compile::program(graph.clone(), &*host, &mut |_, _| ());
@@ -109,20 +116,10 @@ fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
                 }
             }
             let mut state = State::new(&program.states, 0);
-            let tensors: Vec<(StateKind, String, String)> = state
-                .specs()
-                .iter()
-                .map(|spec| {
-                    let key = if spec.kind == StateKind::Velocity {
-                        leaf::velocity_key(&spec.name)
-                    } else {
-                        spec.name.clone()
-                    };
-                    (spec.kind, spec.name.clone(), key)
-                })
-                .collect();
-            for (kind, name, key) in &tensors {
-                assert!(state.set(*kind, name, &f32s(&leaves[key])), "`{name}` is state");
+            let tensors: Vec<(StateKind, String)> =
+                state.specs().iter().map(|spec| (spec.kind, spec.name.clone())).collect();
+            for (kind, name) in &tensors {
+                assert!(state.set(*kind, name, &f32s(&leaves[name])), "`{name}` is state");
             }
             if *is_separate {
                 let trapped = executable.run_trapped(&Workers::new(threads), &mut state);
@@ -132,7 +129,7 @@ fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
             }
             let mut found: HashMap<String, Vec<f32>> = tensors
                 .into_iter()
-                .map(|(kind, name, key)| (key, state.get(kind, &name).expect("the tensor is state")))
+                .map(|(kind, name)| (name.clone(), state.get(kind, &name).expect("the tensor is state")))
                 .collect();
             let results: Vec<String> = executable.outputs().map(str::to_string).collect();
             found.extend(results.into_iter().map(|name| (name.clone(), executable.output_logical(&name))));
@@ -143,7 +140,9 @@ fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
             assert_eq!(bits(&one), bits(&two), "{name}: 1 and 2 threads differ");
             let pairs = one[name].iter().zip(&expected.data);
             let difference: f64 = pairs.map(|(&a, &b)| (f64::from(a) - b).powi(2)).sum();
-            let difference = (difference / expected.data.iter().map(|x| x * x).sum::<f64>()).sqrt();
+            // Sums of gradients begin anew at exactly zero.
+            let norm = expected.data.iter().map(|x| x * x).sum::<f64>().max(f64::MIN_POSITIVE);
+            let difference = (difference / norm).sqrt();
             // `max` would drop a NaN.
             largest = if difference.is_nan() { f64::INFINITY } else { largest.max(difference) };
         }
@@ -151,21 +150,78 @@ fn largest_difference(graph: &Graph, expected: &Graph) -> f64 {
     largest
 }
 
-fn step(nesterov: bool) -> Graph {
+fn step(config: &TrainConfig) -> Graph {
     let mut step = graph(TRAINING);
     differentiate::differentiate(&mut step).expect("every op has a rule");
-    optimizer::optimizer(&mut step, &Sgd { lr: 0.5, momentum: 0.9, nesterov, weight_decay: 1e-3 });
+    optimizer::optimizer(&mut step, config);
     step
 }
 
+fn config(rule: Rule) -> TrainConfig {
+    TrainConfig {
+        loss: Loss::CrossEntropy { smoothing: 0.1 },
+        optimizer: Optimizer { rule, lr: 0.5, weight_decay: 1e-3 },
+        groups: Vec::new(),
+        clip: Clip::None,
+        accumulate: 1,
+        average: Average::None,
+        schedule: Schedule::Constant,
+        batch: 4,
+        length: Length::Steps(1),
+        test_every: 1,
+        stopping: Stopping::Never,
+        seed: 0,
+        precision: Precision::F32,
+    }
+}
+
+const SGD: Rule = Rule::Sgd { momentum: 0.9, nesterov: false };
+
+/// Every rule and everything around it; how many tensors a step moves, of five parameters and a statistic.
 #[test]
 fn a_training_step_agrees_with_its_reference() {
-    let plain = step(false);
-    let updates = plain.outputs.iter().filter(|output| output.kind == OutputKind::Update).count();
-    assert_eq!(updates, 11, "five parameters, their velocities and a statistic\n{plain}");
-    let difference = largest_difference(&plain, &plain);
-    assert!(difference < 1e-5, "results and updates differ by {difference:e}");
-    let other = largest_difference(&plain, &step(true));
+    let (betas, eps) = ([0.9, 0.99], 1e-3);
+    let plain = config(SGD);
+    let muon = Rule::Muon { momentum: 0.9, nesterov: true, iterations: 3 };
+    let matrices = Group {
+        pattern: "*v*.weight".to_string(),
+        optimizer: Some(Optimizer { rule: muon, lr: 0.25, weight_decay: 0.1 }),
+        lr: None,
+        weight_decay: None,
+    };
+    let around = |clip, accumulate, average| TrainConfig { clip, accumulate, average, ..plain.clone() };
+    let lookahead = Average::Lookahead { every: 2, alpha: 0.5, ramp: 0.0 };
+    let table = [
+        (plain.clone(), 11),
+        (config(Rule::Sgd { momentum: 0.9, nesterov: true }), 11),
+        (config(Rule::Adam { betas, eps, decoupled: false }), 16),
+        (config(Rule::Adam { betas, eps, decoupled: true }), 16),
+        (config(Rule::RmsProp { alpha: 0.9, eps, momentum: 0.0, centered: false }), 11),
+        (config(Rule::RmsProp { alpha: 0.9, eps, momentum: 0.5, centered: true }), 21),
+        (config(Rule::Lion { betas }), 11),
+        (config(Rule::Lars { momentum: 0.9, trust: 0.1 }), 11),
+        (config(Rule::Lamb { betas, eps }), 16),
+        (TrainConfig { groups: vec![matrices.clone()], ..plain.clone() }, 11),
+        // Here old state is read after the new one is there.
+        (TrainConfig { groups: vec![matrices], clip: Clip::Norm(0.1), accumulate: 2, ..plain.clone() }, 11 + 5),
+        (TrainConfig { accumulate: 2, ..config(Rule::Lamb { betas, eps }) }, 16 + 5),
+        (around(Clip::Norm(0.1), 1, Average::None), 11),
+        (around(Clip::Value(0.01), 1, Average::None), 11),
+        (around(Clip::Norm(0.1), 3, Average::Ema { decay: 0.9 }), 11 + 5 + 6),
+        (around(Clip::None, 1, lookahead), 11 + 6),
+        (around(Clip::None, 2, lookahead), 11 + 5 + 6),
+    ];
+    for (config, expected) in table {
+        let graph = step(&config);
+        let updates = graph.outputs.iter().filter(|output| output.kind == OutputKind::Update).count();
+        assert_eq!(updates, expected, "{config:?}\n{graph}");
+        for due in [0.0, 1.0] {
+            let difference = largest_difference(&graph, &graph, due);
+            assert!(difference < 3e-5, "{config:?}, due {due}: results and updates differ by {difference:e}");
+        }
+    }
+    let nesterov = step(&config(Rule::Sgd { momentum: 0.9, nesterov: true }));
+    let other = largest_difference(&step(&plain), &nesterov, 1.0);
     assert!(other > 1e-3, "another optimizer's step differs by {other:e} alone");
 }
 
@@ -180,6 +236,6 @@ fn folded_batch_norm_agrees_with_its_reference() {
         }
     });
     assert!(after.contains("conv2d") && !after.contains("batch_norm"), "batch norm is left:\n{after}");
-    let difference = largest_difference(&unfolded, &unfolded);
+    let difference = largest_difference(&unfolded, &unfolded, 1.0);
     assert!(difference < 1e-5, "the result differs by {difference:e}");
 }

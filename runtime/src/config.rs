@@ -2,25 +2,36 @@
 
 mod data;
 
-pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
-
+use crate::optimizer::{Average, Clip, Group, Optimizer};
 use crate::program::Precision;
+pub use crate::schedule::{Part, Schedule};
 use crate::stopping::Stopping;
+pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TrainConfig {
-    /// `cross_entropy(smoothing = s)`.
-    pub label_smoothing: f64,
-    /// `sgd(lr, momentum, nesterov, weight_decay)`.
-    pub optimizer: Sgd,
+    /// What is made small.
+    pub loss: Loss,
+    /// How weights move, and how fast at first.
+    pub optimizer: Optimizer,
+    /// Weights for which that is different; of several groups that fit the last counts.
+    pub groups: Vec<Group>,
+    /// A bound on gradients.
+    pub clip: Clip,
+    /// Batches whose gradients are added up for one update.
+    pub accumulate: u64,
+    /// An average or a slow copy of the weights.
+    pub average: Average,
     /// How the learning rate changes.
     pub schedule: Schedule,
     /// Images a step.
     pub batch: usize,
     /// How long.
     pub length: Length,
+    /// Epochs from one test to the next; the run ends with one in any case.
+    pub test_every: u64,
     /// When it ends before that.
     pub stopping: Stopping,
     /// Of initial weights, shuffling, augmentation and dropout.
@@ -29,47 +40,33 @@ pub struct TrainConfig {
     pub precision: Precision,
 }
 
-/// Stochastic gradient descent as in PyTorch: `g = grad + wd p; v = mu v + g; p -= lr (nesterov ? g + mu v : v)`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Sgd {
-    /// Base learning rate.
-    pub lr: f64,
-    /// mu
-    pub momentum: f64,
-    /// Nesterov's form.
-    pub nesterov: bool,
-    /// wd
-    pub weight_decay: f64,
+/// What training makes small, a mean over the batch. The target t of an image is 1 at its class and 0 elsewhere, or what mixing
+/// images has made of that; smoothing makes it `(1 - smoothing) t + smoothing / classes`.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Loss {
+    /// Cross entropy of the softmax of the logits.
+    CrossEntropy {
+        /// Of the targets.
+        smoothing: f64,
+    },
+    /// The mean squared difference of logits and targets.
+    MeanSquaredError,
+    /// The mean binary cross entropy of the sigmoids of the logits.
+    BinaryCrossEntropy {
+        /// Of the targets.
+        smoothing: f64,
+    },
 }
 
-/// The learning rate at a step, as a factor of the base rate.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum Schedule {
-    /// 1.
-    Constant,
-    /// Times `by` at each of the steps `at`, after a linear warm-up over `warmup` steps.
-    Step {
-        /// The steps, counted from 0, from which on the rate is lower.
-        at: Vec<u64>,
-        /// By which factor.
-        by: f64,
-        /// Steps of the warm-up.
-        warmup: u64,
-    },
-    /// Half a cosine from 1 to `last` over the whole run, after a linear warm-up over `warmup` steps.
-    Cosine {
-        /// The factor at the end.
-        last: f64,
-        /// Steps of the warm-up.
-        warmup: u64,
-    },
-    /// Linear from 1 to `last` over the whole run, after a linear warm-up over `warmup` steps.
-    Linear {
-        /// The factor at the end.
-        last: f64,
-        /// Steps of the warm-up.
-        warmup: u64,
-    },
+impl Loss {
+    /// What evaluation measures: the same against targets that are not smoothed.
+    pub fn plain(self) -> Loss {
+        match self {
+            Loss::CrossEntropy { .. } => Loss::CrossEntropy { smoothing: 0.0 },
+            Loss::MeanSquaredError => Loss::MeanSquaredError,
+            Loss::BinaryCrossEntropy { .. } => Loss::BinaryCrossEntropy { smoothing: 0.0 },
+        }
+    }
 }
 
 /// How long a run is.

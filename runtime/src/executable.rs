@@ -177,6 +177,15 @@ impl Executable {
         &mut self.own[place]
     }
 
+    /// Sets inputs f32[] by name; those that the program does not have are passed over.
+    pub fn set_numbers(&mut self, numbers: &[(String, f64)]) {
+        for (name, value) in numbers {
+            if self.has_input(name) {
+                self.input_f32(name)[0] = *value as f32;
+            }
+        }
+    }
+
     /// The memory of an input of integers.
     ///
     /// # Panics

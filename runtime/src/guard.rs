@@ -5,7 +5,6 @@
 
 use crate::executable::all_finite;
 use crate::state::State;
-use crate::weights::file_name;
 use crate::workers::Workers;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +47,7 @@ pub fn not_finite(loss: f32, state: &State, workers: &Workers) -> Option<NotFini
         }
     });
     let spec = state.specs().get(first.into_inner())?;
-    Some(NotFinite::Tensor(file_name(spec.kind, &spec.name)))
+    Some(NotFinite::Tensor(spec.name.clone()))
 }
 
 #[cfg(test)]
@@ -68,7 +67,7 @@ mod tests {
         let long = 2 * PIECE + 3;
         let specs = [
             spec(StateKind::Parameter, "w", long),
-            spec(StateKind::Velocity, "w", long),
+            spec(StateKind::Memory, "velocity.w", long),
             spec(StateKind::Statistic, "m", 5),
         ];
         for threads in [1, 2, 3] {
@@ -79,7 +78,7 @@ mod tests {
             // From the last tensor to the first, so that the one that is named changes.
             for (kind, name, place, expected) in [
                 (StateKind::Statistic, "m", 4, "m"),
-                (StateKind::Velocity, "w", PIECE, "velocity.w"),
+                (StateKind::Memory, "velocity.w", PIECE, "velocity.w"),
                 (StateKind::Parameter, "w", long - 1, "w"),
             ] {
                 let mut values = state.get(kind, name).unwrap();

@@ -161,16 +161,16 @@ pub enum StateKind {
     Parameter,
     /// A running statistic of batch norm.
     Statistic,
-    /// The optimizer's momentum buffer of the parameter of the same name.
-    Velocity,
+    /// What the optimizer remembers of a parameter or statistic; called `<slot>.<its name>`.
+    Memory,
 }
 
 /// A tensor that outlives the step.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StateSpec {
-    /// Parameter, statistic or velocity.
+    /// Parameter, statistic or memory.
     pub kind: StateKind,
-    /// As in PyTorch: `layer1.0.conv1.weight`.
+    /// As in PyTorch: `layer1.0.conv1.weight`; of a memory with its slot in front: `velocity.layer1.0.conv1.weight`.
     pub name: String,
     /// Logical extents.
     pub dims: Vec<usize>,
@@ -189,6 +189,13 @@ pub enum Init {
     Normal(f32),
     /// Uniform in [-bound, bound).
     Uniform(f32),
+    /// Filters that pass on one input channel each, as many as there are input channels; the others uniform in [-bound, bound).
+    Dirac(f32),
+    /// As `whitening::start` computes it from training images, with this much added to variances; until then as `Normal` of
+    /// deviation `1 / sqrt(elements of a filter)`.
+    Whitening(f32),
+    /// A memory: as what it remembers.
+    Copied,
 }
 
 /// Where a buffer's memory is.
@@ -198,7 +205,8 @@ pub enum Storage {
     Arena(usize),
     /// A state tensor, shared by all programs of a model: index into `Program::states`.
     State(usize),
-    /// Filled by the caller before each step: `image` (layout `[0,2,3,1]`), `label`, `lr`, `seed`.
+    /// Filled by the caller before each step: `image` (layout `[0,2,3,1]`), `label`, `seed`, and the numbers of
+    /// `TrainConfig::scalars`, such as `lr`.
     Input(String),
     /// Read by the caller after the step: `loss`, `logits`, `correct`, `grad.<parameter>`. Not in the arena.
     Output(String),

@@ -54,7 +54,7 @@ impl Batched {
     }
 
     /// Runs the computation on a batch; returns the mean loss and the number of hits.
-    fn run(&mut self, batch: &Batch, scalars: Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
+    fn run(&mut self, batch: &Batch, scalars: &Scalars, workers: &Workers, state: &mut State) -> (f32, f32) {
         let executable = self.of(batch.labels.len());
         Batched::fill(executable, batch, scalars);
         executable.run(workers, state);
@@ -62,15 +62,14 @@ impl Batched {
     }
 
     /// Puts a batch, and what else the step needs, into the inputs.
-    fn fill(executable: &mut Executable, batch: &Batch, scalars: Scalars) {
+    fn fill(executable: &mut Executable, batch: &Batch, scalars: &Scalars) {
         executable.input_f32("image").copy_from_slice(&batch.images);
         match &batch.targets {
             Some(targets) => executable.input_f32("label").copy_from_slice(targets),
             None => executable.input_i32("label").copy_from_slice(&batch.labels),
         }
-        if executable.has_input("lr") {
-            executable.input_f32("lr")[0] = scalars.lr as f32;
-        }
+        executable.set_numbers(&scalars.numbers);
+        executable.set_numbers(&[("lr".to_string(), scalars.lr)]);
         if executable.has_input("seed") {
             executable.input_i32("seed")[0] = scalars.seed;
         }
@@ -87,14 +86,14 @@ impl Batched {
     ) -> (f32, f32, Vec<f32>) {
         let views = pipeline.views();
         if let [_] = views[..] {
-            let (loss, correct) = self.run(batch, Scalars::default(), workers, state);
+            let (loss, correct) = self.run(batch, &Scalars::default(), workers, state);
             return (loss, correct, self.of(batch.labels.len()).output_logical("logits"));
         }
         let mut seen = batch.clone();
         let (mut mean_loss, mut mean_logits) = (0.0, Vec::new());
         for view in views {
             view.write(&batch.images, pipeline.dims(), &mut seen.images);
-            let (loss, _) = self.run(&seen, Scalars::default(), workers, state);
+            let (loss, _) = self.run(&seen, &Scalars::default(), workers, state);
             mean_loss += view.weight * loss;
             let logits = self.of(batch.labels.len()).output_logical("logits");
             mean_logits.resize(logits.len(), 0.0);
@@ -113,9 +112,12 @@ fn greatest(row: &[f32]) -> Option<usize> {
 }
 
 /// What a step gets beside its batch.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Scalars {
+    /// The learning rate, whatever `numbers` say.
     lr: f64,
+    /// See [`TrainConfig::scalars`].
+    numbers: Vec<(String, f64)>,
     seed: i32,
 }
 
@@ -298,7 +300,8 @@ impl Trainer {
     /// What a step gets beside its batch, by the number of steps before it.
     fn scalars(&self, step: u64) -> Scalars {
         let lr = self.config.optimizer.lr * self.config.schedule.factor(step, self.steps());
-        Scalars { lr, seed: dropout_seed(self.config.seed, step) }
+        let numbers = self.config.scalars(step, self.steps());
+        Scalars { lr, numbers, seed: dropout_seed(self.config.seed, step) }
     }
 
     /// Trains from the present position to the end, or until the watcher says stop. Each epoch, and the run, ends with a test.
@@ -322,11 +325,11 @@ impl Trainer {
             let scalars = self.scalars(step);
             let lr = scalars.lr;
             if let Some(trap) = &mut self.trap
-                && let Err(culprit) = trap.check(&batch, scalars, &self.workers, &self.state)
+                && let Err(culprit) = trap.check(&batch, &scalars, &self.workers, &self.state)
             {
                 return Err(TrainError::Trapped { step: step + 1, culprit, lr }.into());
             }
-            let (loss, correct) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            let (loss, correct) = self.step.run(&batch, &scalars, &self.workers, &mut self.state);
             if let Some(what) = not_finite(loss, &self.state, &self.workers) {
                 return Err(TrainError::Diverged { step: step + 1, what, lr }.into());
             }
@@ -345,7 +348,7 @@ impl Trainer {
                 watcher.record(&record(Split::Train, &progress, &meter, images_per_s))?;
                 (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
             }
-            if ends_epoch {
+            if done == steps || (ends_epoch && epoch.is_multiple_of(self.config.test_every)) {
                 let mut evaluation = Evaluation::default();
                 let each = &mut |batch: &Batch, logits: &[f32]| evaluation.add(&batch.labels, logits);
                 let (meter, images_per_s) = self.test_each(each).map_err(TrainError::from)?;
@@ -370,7 +373,7 @@ impl Trainer {
         Ok(true)
     }
 
-    /// Loss and hits over all test images, and images a second.
+    /// Loss and hits over all test images, and images a second, with the average of the weights where one is kept.
     ///
     /// # Errors
     /// When an image cannot be read.
@@ -380,7 +383,9 @@ impl Trainer {
 
     /// The same; `each` gets every batch with its logits, `[N, classes]`.
     fn test_each(&mut self, each: &mut dyn FnMut(&Batch, &[f32])) -> Result<(Meter, f64), DataError> {
+        let mut averaged = self.state.averaged();
         let Trainer { dataset, test, config, evaluation, workers, state, .. } = self;
+        let state = averaged.as_mut().unwrap_or(state);
         test_each(dataset, test, config.batch, evaluation, workers, state, each)
     }
 

@@ -12,8 +12,8 @@ const MEAN: &str = "running_mean";
 /// See [`MEAN`].
 const VARIANCE: &str = "running_var";
 
-/// In front of a parameter's name: its momentum buffer.
-const VELOCITY: &str = "velocity.";
+/// What a file that only weights are wanted of may hold besides: in front of a name, the slots of the optimizer's memory.
+const SLOTS: [&str; 6] = ["velocity", "first_moment", "second_moment", "gradient", "average", "slow"];
 
 /// Why tensors do not fit a model.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -65,39 +65,33 @@ fn near(nearest: &Option<String>) -> String {
 /// Which state tensors a file holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// Parameters and running statistics: what evaluation needs.
+    /// Parameters and running statistics: what evaluation needs. Where an average of them is kept, it takes their place.
     Weights,
-    /// The momentum buffers too: what training needs to go on.
+    /// What the optimizer remembers too: what training needs to go on.
     All,
-}
-
-/// What a state tensor is called in a file.
-pub fn file_name(kind: StateKind, name: &str) -> String {
-    match kind {
-        StateKind::Parameter | StateKind::Statistic => name.to_string(),
-        StateKind::Velocity => format!("{VELOCITY}{name}"),
-    }
 }
 
 /// The tensors that belong into a file.
 fn held(state: &State, extent: Extent) -> Vec<(StateKind, String, Vec<usize>)> {
-    let specs = state.specs().iter().filter(|spec| extent == Extent::All || spec.kind != StateKind::Velocity);
+    let specs = state.specs().iter().filter(|spec| extent == Extent::All || spec.kind != StateKind::Memory);
     specs.map(|spec| (spec.kind, spec.name.clone(), spec.dims.clone())).collect()
 }
 
 /// The state's tensors, as a file holds them.
 pub fn tensors(state: &State, extent: Extent) -> Tensors {
+    let averaged = if extent == Extent::Weights { state.averaged() } else { None };
+    let state = averaged.as_ref().unwrap_or(state);
     held(state, extent)
         .into_iter()
         .map(|(kind, name, dims)| {
             let values = state.get(kind, &name).unwrap_or_else(|| panic!("weights: the state has no `{name}`"));
-            (file_name(kind, &name), Tensor::real(&dims, values))
+            (name, Tensor::real(&dims, values))
         })
         .collect()
 }
 
 /// Fills the state from a file's tensors; nothing is changed unless all fit. PyTorch's `num_batches_tracked` is passed over,
-/// and so are momentum buffers where only weights are asked for.
+/// and so is what the optimizer remembers where only weights are asked for; averages then begin at these weights.
 ///
 /// # Errors
 /// When a tensor is missing, unknown, or of another shape.
@@ -121,10 +115,13 @@ fn fill(
 ) -> Result<(), MisfitError> {
     let mut wanted = held(state, extent);
     wanted.retain(|(_, name, _)| is_chosen(name));
-    let names: Vec<String> = wanted.iter().map(|(kind, name, _)| file_name(*kind, name)).collect();
-    let ignored = |name: &str| {
-        name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && name.starts_with(VELOCITY))
+    let names: Vec<String> = wanted.iter().map(|(_, name, _)| name.clone()).collect();
+    let is_memory = |name: &str| {
+        let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
+        slot.is_some_and(|(_, name)| names.iter().any(|known| known == name))
     };
+    let ignored =
+        |name: &str| name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && is_memory(name));
     let given: Vec<&String> = tensors.keys().filter(|name| !ignored(name) && is_chosen(name)).collect();
     let missing: Vec<&String> = names.iter().filter(|name| !tensors.contains_key(*name)).collect();
     if let Some(first) = missing.first() {
@@ -151,10 +148,13 @@ fn fill(
             return Err(MisfitError::Whole { name: name.clone() });
         }
     }
-    for ((kind, name, _), file_name) in wanted.iter().zip(&names) {
-        if let Elements::Real(values) = &tensors[file_name].elements {
+    for (kind, name, _) in &wanted {
+        if let Elements::Real(values) = &tensors[name].elements {
             assert!(state.set(*kind, name, values), "weights: `{name}` was checked");
         }
+    }
+    if extent == Extent::Weights {
+        state.copy_again();
     }
     Ok(())
 }
@@ -166,7 +166,10 @@ pub fn is_statistic(name: &str) -> bool {
 
 /// Removes from a file's tensors what the optimizer remembers, and returns how many tensors those are.
 pub fn remove_memory(tensors: &mut Tensors) -> usize {
-    let is_memory = |name: &String| name.strip_prefix(VELOCITY).is_some_and(|of| tensors.contains_key(of));
+    let is_memory = |name: &String| {
+        let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
+        slot.is_some_and(|(_, of)| tensors.contains_key(of))
+    };
     let memory: Vec<String> = tensors.keys().filter(|name| is_memory(name)).cloned().collect();
     memory.iter().for_each(|name| drop(tensors.remove(name)));
     memory.len()
@@ -213,7 +216,7 @@ mod tests {
             &[
                 spec(StateKind::Parameter, "fc.weight", &[2, 3]),
                 spec(StateKind::Statistic, "bn.running_mean", &[2]),
-                spec(StateKind::Velocity, "fc.weight", &[2, 3]),
+                spec(StateKind::Memory, "velocity.fc.weight", &[2, 3]),
             ],
             5,
         )

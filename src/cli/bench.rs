@@ -70,7 +70,8 @@ pub fn prepare(
     for (at, label) in executable.input_i32("label").iter_mut().enumerate() {
         *label = (at % classes) as i32;
     }
-    executable.input_f32("lr")[0] = 0.01;
+    executable.set_numbers(&model.train.scalars(0, 1));
+    executable.set_numbers(&[("lr".to_string(), 0.01)]);
     let workers = Workers::new(model::threads(threads));
     Ok(Bench { model, executable, state, workers, batch, flops, arena_bytes, compile_ms: [parse, passes, link] })
 }

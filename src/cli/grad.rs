@@ -82,8 +82,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let mut executable = batched(program, &given, &arguments.batch, &model)?;
         let mut losses = Vec::new();
         for step in 0..steps {
-            executable.input_f32("lr")[0] =
-                (model.train.optimizer.lr * model.train.schedule.factor(step, steps)) as f32;
+            executable.set_numbers(&model.train.scalars(step, steps));
             executable.run(&workers, &mut state);
             losses.push(executable.output("loss")[0]);
         }
@@ -111,8 +110,9 @@ fn batched(program: Program, given: &Tensors, path: &Path, model: &Elaborated) -
     let classes =
         model::outputs(&program).into_iter().find(|(name, _)| name == "logits").map_or(0, |(_, dims)| dims[1]);
     let mut executable = Executable::new(program).map_err(Failure::new)?;
+    let numbers: Vec<String> = model.train.scalars(0, 1).into_iter().map(|(name, _)| name).collect();
     for (name, dims, layout) in inputs {
-        if name == "lr" {
+        if numbers.contains(&name) {
             continue;
         }
         if name == "seed" {

@@ -205,7 +205,7 @@ pub fn stage(
         if name == "grad" {
             return Ok(Some(graph.to_string()));
         }
-        passes::optimizer::optimizer(&mut graph, &train.optimizer);
+        passes::optimizer::optimizer(&mut graph, &train);
         if name == "optimizer" {
             return Ok(Some(graph.to_string()));
         }
@@ -262,7 +262,7 @@ pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Resul
         return lower(model.graph.clone(), algorithm.into());
     }
     let mut graph = differentiated(model)?;
-    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    passes::optimizer::optimizer(&mut graph, &model.train);
     lower(graph, Arithmetic { algorithm, precision: model.train.precision })
 }
 
@@ -270,7 +270,7 @@ pub fn program_by(model: &Elaborated, mode: Mode, algorithm: Algorithm) -> Resul
 /// training, so that all that lies in memory can be read.
 pub fn separate_program(model: &Elaborated) -> Result<Program, Failure> {
     let mut graph = differentiated(model)?;
-    passes::optimizer::optimizer(&mut graph, &model.train.optimizer);
+    passes::optimizer::optimizer(&mut graph, &model.train);
     let isa = jit::host_isa().map_err(Failure::new)?;
     let arithmetic = algorithm(Algorithm::Fastest)?.into();
     Ok(compile::separate_program(graph, arithmetic, &*isa))

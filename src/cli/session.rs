@@ -7,6 +7,7 @@ use rnet_runtime::layers::Probe;
 use rnet_runtime::program::Program;
 use rnet_runtime::state::State;
 use rnet_runtime::train::{Batched, Computations, Trainer, batch_sizes};
+use rnet_runtime::whitening;
 use rnet_runtime::workers::Workers;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +34,8 @@ pub fn prepare(
     let steps = all(model::Mode::Train, data.dataset.train.len())?;
     let evaluations = all(model::Mode::Eval, data.dataset.test.len())?;
     data::check(&steps[0].1, &data)?;
-    let state = State::new(&steps[0].1.states, config.seed);
+    let mut state = State::new(&steps[0].1.states, config.seed);
+    whitening::start(&mut state, &data.dataset, &data.pipelines[1]).map_err(Failure::new)?;
     let computations = Computations {
         step: Batched::new(steps).map_err(Failure::new)?,
         evaluation: Batched::new(evaluations).map_err(Failure::new)?,

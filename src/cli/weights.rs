@@ -88,7 +88,7 @@ impl Start {
             self.only.as_ref().is_none_or(|only| only.is_match(name))
                 && !self.except.as_ref().is_some_and(|except| except.is_match(name))
         };
-        let weights = state.specs().iter().filter(|spec| spec.kind != StateKind::Velocity);
+        let weights = state.specs().iter().filter(|spec| spec.kind != StateKind::Memory);
         let names: Vec<String> = weights.map(|spec| spec.name.clone()).collect();
         for (flag, pattern) in [("--only", &self.only), ("--except", &self.except)] {
             let Some(pattern) = pattern else { continue };

@@ -233,12 +233,14 @@ impl Builder {
     ) -> Result<NodeId, OpError> {
         let annotations = self.annotations;
         let init = if name == "weight" { annotations.init.unwrap_or(init) } else { init };
+        // Filters that whiten stay what they are.
+        let frozen = annotations.frozen || matches!(init, Init::Whitening(_));
         let (init, value) = init.attributes(fans[0], fans[1]);
         let ty = TensorType::f32(dims);
         let mut attributes = leaf::attributes(&format!("{path}.{name}"), &ty)
             .with("init", Attribute::Text(init.to_string()))
             .with("init_value", Attribute::Float(value));
-        if annotations.frozen {
+        if frozen {
             attributes = attributes.with("frozen", Attribute::Bool(true));
         }
         for (name, factor) in [("lr", annotations.lr), ("decay", annotations.decay)] {

@@ -16,39 +16,6 @@ pub(super) const fn new(name: &'static str, parameters: &'static [Parameter]) ->
     Constructor { name, parameters }
 }
 
-/// `loss = ..`
-pub(super) static LOSSES: &[Constructor] =
-    &[new("cross_entropy", &[Parameter::new("smoothing", Kind::Float, Default::Float(0.0))])];
-
-/// `optimizer = ..`
-pub(super) static OPTIMIZERS: &[Constructor] = &[new(
-    "sgd",
-    &[
-        Parameter::new("lr", Kind::Float, Default::Needed),
-        Parameter::new("momentum", Kind::Float, Default::Float(0.0)),
-        Parameter::new("weight_decay", Kind::Float, Default::Float(0.0)),
-        Parameter::new("nesterov", Kind::Bool, Default::Bool(false)),
-    ],
-)];
-
-const LAST_AND_WARMUP: &[Parameter] =
-    &[Parameter::new("last", Kind::Float, Default::Float(0.0)), Parameter::new("warmup", Kind::Int, Default::Int(0))];
-
-/// `schedule = ..`
-pub(super) static SCHEDULES: &[Constructor] = &[
-    new("constant", &[]),
-    new(
-        "step",
-        &[
-            Parameter::new("at", Kind::List, Default::Needed),
-            Parameter::new("by", Kind::Float, Default::Float(0.1)),
-            Parameter::new("warmup", Kind::Int, Default::Int(0)),
-        ],
-    ),
-    new("cosine", LAST_AND_WARMUP),
-    new("linear", LAST_AND_WARMUP),
-];
-
 /// `stop = ..`
 pub(super) static STOPS: &[Constructor] = &[
     new("never", &[]),
@@ -62,9 +29,6 @@ pub(super) static STOPS: &[Constructor] = &[
     ),
 ];
 
-/// `precision = ..`
-pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
-
 /// `@init(..)`
 static INITS: &[Constructor] = &[
     new("he_normal", &[]),
@@ -75,6 +39,8 @@ static INITS: &[Constructor] = &[
     new("normal", &[Parameter::new("std", Kind::Float, Default::Needed)]),
     new("uniform", &[Parameter::new("bound", Kind::Float, Default::Needed)]),
     new("constant", &[Parameter::new("value", Kind::Float, Default::Needed)]),
+    new("dirac", &[]),
+    new("whitening", &[Parameter::new("eps", Kind::Float, Default::Float(5e-4))]),
 ];
 
 /// `@..`
@@ -200,6 +166,8 @@ impl<'a> Elaborator<'a> {
             "zeros" => Init::Constant(0.0),
             "normal" => Init::Normal(self.within(&bound, "std", 0.0, f64::INFINITY)?),
             "uniform" => Init::Uniform(self.within(&bound, "bound", 0.0, f64::INFINITY)?),
+            "dirac" => Init::Dirac,
+            "whitening" => Init::Whitening(self.within(&bound, "eps", 0.0, f64::INFINITY)?),
             _ => Init::Constant(number(bound.get("value").0)),
         })
     }

@@ -91,7 +91,8 @@ fn describe(graph: &Graph, id: NodeId, properties: &mut BTreeMap<String, String>
     let node = &graph[id];
     let op = node.op.name();
     // Biases and running statistics are spread by nodes that say nothing of their own.
-    if matches!(op, "broadcast" | "scale" | "add" | "batch_mean" | "batch_var") {
+    let is_layer = properties.get("op").is_some_and(|layer| layer == op);
+    if !is_layer && matches!(op, "broadcast" | "scale" | "add" | "batch_mean" | "batch_var") {
         return;
     }
     let name = match node.attributes.get("name") {
@@ -208,22 +209,22 @@ fn settings(a: &Elaborated, b: &Elaborated) -> Vec<Difference> {
         data.as_ref().map_or("none".to_string(), part)
     };
     let table = [
-        ("train.loss.smoothing", format!("{:?}", first.label_smoothing), format!("{:?}", second.label_smoothing)),
+        ("train.loss", format!("{:?}", first.loss), format!("{:?}", second.loss)),
         ("train.optimizer.lr", format!("{:?}", first.optimizer.lr), format!("{:?}", second.optimizer.lr)),
-        (
-            "train.optimizer.momentum",
-            format!("{:?}", first.optimizer.momentum),
-            format!("{:?}", second.optimizer.momentum),
-        ),
         (
             "train.optimizer.weight_decay",
             format!("{:?}", first.optimizer.weight_decay),
             format!("{:?}", second.optimizer.weight_decay),
         ),
-        ("train.optimizer.nesterov", first.optimizer.nesterov.to_string(), second.optimizer.nesterov.to_string()),
+        ("train.optimizer", format!("{:?}", first.optimizer.rule), format!("{:?}", second.optimizer.rule)),
+        ("train.groups", format!("{:?}", first.groups), format!("{:?}", second.groups)),
+        ("train.clip", format!("{:?}", first.clip), format!("{:?}", second.clip)),
+        ("train.accumulate", first.accumulate.to_string(), second.accumulate.to_string()),
+        ("train.average", format!("{:?}", first.average), format!("{:?}", second.average)),
         ("train.schedule", format!("{:?}", first.schedule), format!("{:?}", second.schedule)),
         ("train.batch", first.batch.to_string(), second.batch.to_string()),
         ("train.length", format!("{:?}", first.length), format!("{:?}", second.length)),
+        ("train.test_every", first.test_every.to_string(), second.test_every.to_string()),
         ("train.seed", first.seed.to_string(), second.seed.to_string()),
         (
             "data.source",

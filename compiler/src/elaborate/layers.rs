@@ -47,6 +47,17 @@ pub(super) fn pair<'a>(
     }
 }
 
+/// Height and width of a parameter that has to have them.
+pub(super) fn both<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<[usize; 2]> {
+    match pair(this, bound, name, least)? {
+        Some(both) => Ok(both),
+        None => {
+            let (_, span) = bound.get(name);
+            this.error("E101", span, format!("`{name}` is a whole number or a list of two: height and width"))
+        }
+    }
+}
+
 /// Padding that `same` keeps: for odd kernels.
 pub(super) fn padding<'a>(
     this: &mut Elaborator<'a>,
@@ -108,9 +119,9 @@ pub(super) fn conv2d<'a>(
     label: Option<Label>,
 ) -> Outcome<NodeId> {
     let c = channels(this, bound, x)?;
-    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([3, 3]);
-    let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
-    let dilation = pair(this, bound, "dilation", 1)?.unwrap_or([1, 1]);
+    let kernel = both(this, bound, "kernel", 1)?;
+    let stride = both(this, bound, "stride", 1)?;
+    let dilation = both(this, bound, "dilation", 1)?;
     let pad = padding(this, bound, kernel, dilation)?;
     let groups = count(this, bound, "groups", 1)?;
     let path = this.path("conv", label.as_ref())?;
@@ -128,6 +139,12 @@ pub(super) fn conv2d<'a>(
             span,
             format!("{groups} groups must divide both the {inputs} channels that come in and the {c} that go out"),
         );
+    }
+    if let Some(Init::Whitening(_)) = this.builder.annotations.init {
+        if groups != 1 {
+            return this.error("E102", this.place, "`whitening` is of all channels together: it takes one group");
+        }
+        whitens(this, x, c, inputs.saturating_mul(kernel[0]).saturating_mul(kernel[1]))?;
     }
     // Extents too large for any tensor are refused by `parameter`.
     let fan = kernel[0].saturating_mul(kernel[1]);
@@ -150,6 +167,31 @@ pub(super) fn conv2d<'a>(
     };
     this.layer(&path, "conv2d", result, cost);
     Ok(result)
+}
+
+/// Checks a convolution that whitens: its filters come from the patches of the images themselves, one for each element of a patch
+/// and one for its negative.
+fn whitens(this: &mut Elaborator, x: NodeId, c: usize, patch: usize) -> Outcome<()> {
+    let (place, filters) = (this.place, patch.saturating_mul(2));
+    if this.builder.graph[x].op.name() != "input" {
+        return this.error("E102", place, "`whitening` is of the images that come in: it begins the network");
+    }
+    if c != filters {
+        let message = format!("`whitening` of patches of {patch} numbers gives {filters} filters, here are {c}");
+        return this.error("E102", place, message);
+    }
+    Ok(())
+}
+
+/// `scale(by)`: times a number.
+pub(super) fn scale<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
+    let by = number(this, bound, "by", -1e6, 1e6)?;
+    plain(this, "scale", x, Attributes::new().with("by", Attribute::Float(by)), label.as_ref())
 }
 
 /// `dense(c, bias = true)`
@@ -263,7 +305,7 @@ pub(super) fn subsample<'a>(
     x: NodeId,
     label: Option<Label>,
 ) -> Outcome<NodeId> {
-    let stride = pair(this, bound, "stride", 1)?.unwrap_or([1, 1]);
+    let stride = both(this, bound, "stride", 1)?;
     if stride == [1, 1] {
         return Ok(x);
     }

@@ -17,6 +17,7 @@ mod functions;
 mod inline;
 mod layers;
 mod load;
+mod loss;
 mod nodes;
 mod norms;
 mod parameters;
@@ -26,16 +27,17 @@ mod resolve;
 mod sections;
 mod set;
 mod stopping;
+mod training;
 mod value;
 pub mod vocabulary;
 
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
-use crate::graph::{Attribute, Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
+use crate::graph::{Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
 use crate::syntax::ast::{self, Ast, Expr, ExprKind, Item, SectionKind, Statement};
 use builder::Builder;
 use evaluate::{Elaborator, Outcome};
 use load::Modules;
-use rnet_runtime::config::{DataConfig, TrainConfig};
+use rnet_runtime::config::{DataConfig, Loss, TrainConfig};
 use std::collections::HashSet;
 use value::{Environment, Value};
 
@@ -191,12 +193,16 @@ impl<'a> Elaborator<'a> {
         self.has_soft_labels = options.mode == Mode::Train && matches!(&data, Ok(Some(data)) if data.has_soft_labels());
         let config = self.train(train);
         let batch = options.batch.unwrap_or_else(|| config.as_ref().map_or(1, |config| config.batch));
-        let smoothing = match (options.mode, &config) {
-            (Mode::Train, Ok(config)) => config.label_smoothing,
-            _ => 0.0,
-        };
+        let loss = config.as_ref().map_or(Loss::CrossEntropy { smoothing: 0.0 }, |config| match options.mode {
+            Mode::Train => config.loss,
+            Mode::Eval => config.loss.plain(),
+        });
         let model = self.chosen_model(ast, train).and_then(|(definition, env)| {
-            self.model(definition, env, batch, smoothing)?;
+            self.model(definition, env, batch, loss)?;
+            if let Ok(config) = &config {
+                let span = |key| sections::entry(train, key).map_or(train.span, |entry| entry.value.span);
+                self.check_training(config, [span("optimizer"), span("groups")])?;
+            }
             Ok(definition.name.text.clone())
         });
         Ok((model?, config?, data?))
@@ -289,7 +295,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Builds the forward graph.
-    fn model(&mut self, model: &'a ast::Model, env: Environment<'a>, batch: usize, smoothing: f64) -> Outcome<()> {
+    fn model(&mut self, model: &'a ast::Model, env: Environment<'a>, batch: usize, loss: Loss) -> Outcome<()> {
         let [input] = &model.inputs[..] else {
             let message = format!("a model has one input, `{}` has {}", model.name.text, model.inputs.len());
             let place = model.inputs.get(1).map_or(model.name.span, |second| second.span);
@@ -356,7 +362,7 @@ impl<'a> Elaborator<'a> {
             // A share of each class: of what type is known only now.
             None => self.label(&self.builder.graph[logits].ty.clone())?,
         };
-        self.outputs(logits, label, smoothing)?;
+        self.outputs(logits, label, loss)?;
         // Every assertion that fails is told.
         let failed: Vec<_> =
             asserts.into_iter().map(|(assertion, env)| self.assert(assertion, &self.counted(env, batch))).collect();
@@ -379,7 +385,7 @@ impl<'a> Elaborator<'a> {
             .with("layers", Value::Int(layers.len() as i64))
     }
 
-    fn outputs(&mut self, logits: NodeId, label: NodeId, smoothing: f64) -> Outcome<()> {
+    fn outputs(&mut self, logits: NodeId, label: NodeId, loss: Loss) -> Outcome<()> {
         let ty = self.builder.graph[logits].ty.clone();
         if ty.rank() != 2 {
             let wrong =
@@ -394,11 +400,8 @@ impl<'a> Elaborator<'a> {
             let words = format!("`{last}` after the last layer: logits are best left as they are");
             self.warn("W011", words, "end with the dense layer");
         }
-        let attributes = Attributes::new().with("smoothing", Attribute::Float(smoothing));
-        let loss = self.add("cross_entropy", &[logits, label], attributes.clone(), "loss")?;
-        let loss = self.with_auxiliaries(loss, |this, logits| {
-            this.add("cross_entropy", &[logits, label], attributes.clone(), "loss")
-        })?;
+        let own = self.loss_of(loss, logits, label)?;
+        let loss = self.with_auxiliaries(own, |this, logits| this.loss_of(loss, logits, label))?;
         let correct = self.add("correct", &[logits, label], Attributes::new(), "correct")?;
         let graph = &mut self.builder.graph;
         for (name, value) in [("logits", logits), ("loss", loss), ("correct", correct)] {

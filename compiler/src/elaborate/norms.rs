@@ -4,12 +4,12 @@ use super::Mode;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers::{channels_of, count, number, parameter, plain};
-use super::parameters::{Cost, Init};
-use super::value::Bound;
+use super::parameters::{Annotations, Cost, Init};
+use super::value::{Bound, Value};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Attribute, Attributes, NodeId, TensorType};
 
-/// `batch_norm(eps = 1e-5, momentum = 0.1)`: Ioffe & Szegedy 2015. A training step normalises by the batch's own statistics and moves
+/// `batch_norm(eps = 1e-5, momentum = 0.1, scale = true)`: Ioffe & Szegedy 2015. A training step normalises by the batch's own statistics and moves
 /// the running ones towards them (the variance without bias, as PyTorch does); evaluation uses the running ones.
 pub(super) fn batch_norm<'a>(
     this: &mut Elaborator<'a>,
@@ -28,7 +28,14 @@ pub(super) fn batch_norm<'a>(
         );
     }
     let c = channels_of(this, x);
+    // Without a trained scale the weight stays at 1.
+    let scale = matches!(bound.get("scale").0, Value::Bool(true));
+    let outer = this.builder.annotations;
+    if !scale {
+        this.builder.annotations = Annotations { init: None, frozen: true, ..outer };
+    }
     let gamma = parameter(this, &path, "weight", &[c], Init::Constant(1.0), [c, c])?;
+    this.builder.annotations = outer;
     let beta = parameter(this, &path, "bias", &[c], Init::Constant(0.0), [c, c])?;
     let mean = this.builder.statistic(&path, "running_mean", c, 0.0);
     let mean = this.checked(mean, Some(x))?;
@@ -54,7 +61,8 @@ pub(super) fn batch_norm<'a>(
             y
         }
     };
-    this.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
+    let trained = if scale { 2 } else { 1 };
+    this.layer(&path, "batch_norm", result, Cost { parameters: trained * c as u64, multiply_adds: 0 });
     Ok(result)
 }
 

@@ -19,6 +19,10 @@ pub(super) enum Init {
     Uniform(f64),
     /// The same number everywhere.
     Constant(f64),
+    /// The first filters of a convolution pass on an input channel each; the others are uniform in +-1/sqrt(fan_in).
+    Dirac,
+    /// The filters of a convolution make the patches of training images white; this much is added to variances.
+    Whitening(f64),
 }
 
 impl Init {
@@ -34,6 +38,8 @@ impl Init {
             Init::Normal(deviation) => ("normal", deviation),
             Init::Uniform(bound) => ("uniform", bound),
             Init::Constant(value) => ("constant", value),
+            Init::Dirac => ("dirac", 1.0 / fan_in.sqrt()),
+            Init::Whitening(eps) => ("whitening", eps),
         }
     }
 }

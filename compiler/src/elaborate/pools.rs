@@ -2,7 +2,7 @@
 
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
-use super::layers::{padding, pair, plain};
+use super::layers::{both, padding, pair, plain};
 use super::value::{Bound, Value};
 use crate::graph::{Attribute, Attributes, NodeId};
 
@@ -14,9 +14,9 @@ pub(super) fn pool<'a>(
     x: NodeId,
     label: Option<Label>,
 ) -> Outcome<NodeId> {
-    let kernel = pair(this, bound, "kernel", 1)?.unwrap_or([1, 1]);
+    let kernel = both(this, bound, "kernel", 1)?;
     let stride = pair(this, bound, "stride", 1)?.unwrap_or(kernel);
-    let dilation = pair(this, bound, "dilation", 1)?.unwrap_or([1, 1]);
+    let dilation = both(this, bound, "dilation", 1)?;
     let pad = padding(this, bound, kernel, dilation)?;
     let mut attributes = Attributes::new()
         .with("kernel", Attribute::extents(&kernel))
@@ -38,7 +38,7 @@ pub(super) fn adaptive_avg_pool<'a>(
     x: NodeId,
     label: Option<Label>,
 ) -> Outcome<NodeId> {
-    let out = pair(this, bound, "out", 1)?.unwrap_or([1, 1]);
+    let out = both(this, bound, "out", 1)?;
     plain(this, "adaptive_avg_pool", x, Attributes::new().with("out", Attribute::extents(&out)), label.as_ref())
 }
 
@@ -49,7 +49,7 @@ pub(super) fn upsample<'a>(
     x: NodeId,
     label: Option<Label>,
 ) -> Outcome<NodeId> {
-    let factor = pair(this, bound, "factor", 1)?.unwrap_or([1, 1]);
+    let factor = both(this, bound, "factor", 1)?;
     let (value, span) = bound.get("mode");
     let Value::Text(mode) = value else { unreachable!("`mode` is a text") };
     if !matches!(&**mode, "nearest" | "bilinear") {

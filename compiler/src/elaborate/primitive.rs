@@ -65,6 +65,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         &[
             Parameter::new("eps", Kind::Float, Default::Float(1e-5)),
             Parameter::new("momentum", Kind::Float, Default::Float(0.1)),
+            Parameter::new("scale", Kind::Bool, Default::Bool(true)),
         ],
         norms::batch_norm,
     ),
@@ -118,6 +119,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         ],
         pools::upsample,
     ),
+    layer("scale", &[Parameter::new("by", Kind::Float, Default::Needed)], layers::scale),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
     layer("stochastic_depth", &[Parameter::new("rate", Kind::Float, Default::Needed)], layers::stochastic_depth),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
@@ -269,7 +271,10 @@ fn scale_channels<'a>(
     this.scoped(label.as_ref(), |this| {
         let (value, span) = bound.get("branch");
         this.at(span);
+        // The branch has no shape to meet: its result is smaller than what it scales.
+        this.targets.push(None);
         let factors = branch(this, value, x)?;
+        this.targets.pop();
         this.place = place;
         let (image, given) = (this.builder.graph[x].ty.clone(), this.builder.graph[factors].ty.clone());
         let wanted = image.dims.iter().take(2).copied().collect::<Vec<_>>();

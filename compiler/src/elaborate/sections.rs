@@ -1,26 +1,47 @@
 //! What both kinds of section share, and the `train` section: plain values for the runtime.
 
-use super::constructor::{LOSSES, OPTIMIZERS, PRECISIONS, SCHEDULES};
 use super::data_section::DATA_KEYS;
 use super::evaluate::{Elaborator, Outcome};
 use super::load::Modules;
+use super::training::PRECISIONS;
 use super::value::{Environment, Value};
 use crate::diagnostic::{Diagnostic, suggestion};
 use crate::syntax::ast::{Ast, Entry, Expr, Item, Section, SectionKind};
-use rnet_runtime::config::{Length, Schedule, Sgd, TrainConfig};
+use rnet_runtime::config::{Length, TrainConfig};
 use rnet_runtime::program::Precision;
 
 /// The keys of `train`.
-pub(super) const TRAIN_KEYS: &[&str] =
-    &["model", "data", "loss", "optimizer", "schedule", "batch", "steps", "epochs", "stop", "seed", "precision"];
+pub(super) const TRAIN_KEYS: &[&str] = &[
+    "model",
+    "data",
+    "loss",
+    "optimizer",
+    "groups",
+    "clip",
+    "accumulate",
+    "average",
+    "schedule",
+    "batch",
+    "steps",
+    "epochs",
+    "test_every",
+    "stop",
+    "seed",
+    "precision",
+];
 
 /// What an omitted key of `train` stands for; a run without `steps` lasts 10 epochs.
 pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
     ("loss", "cross_entropy"),
     ("optimizer", "sgd(lr = 0.1, momentum = 0.9, weight_decay = 1e-4)"),
+    ("groups", "[]"),
+    ("clip", "none"),
+    ("accumulate", "1"),
+    ("average", "none"),
     ("schedule", "constant"),
     ("batch", "128"),
     ("epochs", "10"),
+    ("test_every", "1"),
     ("stop", "never"),
     ("seed", "0"),
     ("precision", "f32"),
@@ -28,6 +49,9 @@ pub(super) const TRAIN_DEFAULTS: &[(&str, &str)] = &[
 
 /// Most images a step.
 const LARGEST_BATCH: i64 = 1 << 20;
+
+/// Most batches for one update.
+const MOST_ACCUMULATED: i64 = 1 << 20;
 
 /// The sections of that kind.
 pub(super) fn sections(ast: &Ast, kind: SectionKind) -> Vec<&Section> {
@@ -79,47 +103,37 @@ impl<'a> Elaborator<'a> {
             &entry.unwrap_or_else(|| panic!("elaborate: `train` has no `{key}` in spite of its defaults")).value
         };
         // Every key is looked at, whatever is wrong with another.
-        let label_smoothing = self.loss(value("loss"), &env);
+        let loss = self.loss(value("loss"), &env);
         let optimizer = self.optimizer(value("optimizer"), &env);
+        let groups = self.groups(value("groups"), &env);
+        let clip = self.clip(value("clip"), &env);
+        let accumulate = self.whole("accumulate", value("accumulate"), 1, MOST_ACCUMULATED, &env);
+        let average = self.average(value("average"), &env);
         let schedule = self.schedule(value("schedule"), &env);
         let batch = self.whole("batch", value("batch"), 1, LARGEST_BATCH, &env);
         let length = match entry(section, "steps") {
             Some(steps) => self.whole("steps", &steps.value, 1, i64::MAX, &env).map(Length::Steps),
             None => self.whole("epochs", value("epochs"), 1, i64::MAX, &env).map(Length::Epochs),
         };
+        let test_every = self.whole("test_every", value("test_every"), 1, i64::MAX, &env);
         let stopping = self.stopping(value("stop"), &env);
         let seed = self.whole("seed", value("seed"), 0, i64::MAX, &env);
         let precision = self.construct("a precision", PRECISIONS, value("precision"), &env);
         Ok(TrainConfig {
-            label_smoothing: label_smoothing?,
+            loss: loss?,
             optimizer: optimizer?,
+            groups: groups?,
+            clip: clip?,
+            accumulate: accumulate?,
+            average: average?,
             schedule: schedule?,
             batch: batch? as usize,
             length: length?,
+            test_every: test_every?,
             stopping: stopping?,
             seed: seed?,
             precision: Precision::named(precision?.0).unwrap_or_default(),
         })
-    }
-
-    /// The smoothing of the loss.
-    fn loss(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<f64> {
-        let (_, loss) = self.construct("a loss", LOSSES, expr, env)?;
-        self.within(&loss, "smoothing", 0.0, 0.999)
-    }
-
-    fn optimizer(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Sgd> {
-        let (_, sgd) = self.construct("an optimizer", OPTIMIZERS, expr, env)?;
-        let optimizer = Sgd {
-            lr: self.within(&sgd, "lr", 0.0, 1e6)?,
-            momentum: self.within(&sgd, "momentum", 0.0, 1.0)?,
-            weight_decay: self.within(&sgd, "weight_decay", 0.0, 1e6)?,
-            nesterov: matches!(sgd.get("nesterov").0, Value::Bool(true)),
-        };
-        if optimizer.nesterov && optimizer.momentum == 0.0 {
-            return self.error("E102", sgd.get("nesterov").1, "Nesterov's form needs a momentum greater than 0");
-        }
-        Ok(optimizer)
     }
 
     /// A whole number at a key of a section.
@@ -134,36 +148,5 @@ impl<'a> Elaborator<'a> {
             }
             other => self.error("E101", expr.span, format!("`{key}` is a whole number, this is {}", other.describe())),
         }
-    }
-
-    fn schedule(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Schedule> {
-        let (name, bound) = self.construct("a schedule", SCHEDULES, expr, env)?;
-        if name == "constant" {
-            return Ok(Schedule::Constant);
-        }
-        let warmup = self.natural(&bound, "warmup")?;
-        if name != "step" {
-            let last = self.within(&bound, "last", 0.0, 1.0)?;
-            return Ok(if name == "cosine" {
-                Schedule::Cosine { last, warmup }
-            } else {
-                Schedule::Linear { last, warmup }
-            });
-        }
-        let (value, span) = bound.get("at");
-        let Value::List(items) = value else { panic!("elaborate: `at` is no list") };
-        let mut at = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            match item {
-                Value::Int(step) if *step >= 0 && at.last().is_none_or(|last| *last < *step as u64) => {
-                    at.push(*step as u64)
-                }
-                other => {
-                    let message = format!("`at` is an increasing list of steps, in it is {}", other.describe());
-                    return self.error("E102", span, message);
-                }
-            }
-        }
-        Ok(Schedule::Step { at, by: self.within(&bound, "by", 0.0, 1e3)?, warmup })
     }
 }

@@ -1,8 +1,9 @@
 //! `--set path=value`, and the keys that a file leaves out: changes of the syntax tree before anything is evaluated.
 
-use super::constructor::{self, Constructor, LOSSES, OPTIMIZERS, SCHEDULES};
+use super::constructor::{self, Constructor};
 use super::data_section::{DATA_KEYS, SOURCES};
 use super::sections::{TRAIN_DEFAULTS, TRAIN_KEYS, sections};
+use super::training::{AVERAGES, CLIPS, LOSSES, OPTIMIZERS, SCHEDULES};
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::syntax::ast::{Argument, Ast, Entry, Expr, ExprKind, Item, Model, Name, Parameter, Section, SectionKind};
 use crate::syntax::{parse, parse_value};
@@ -257,7 +258,7 @@ fn signature(
     Ok(match callee {
         ExprKind::Name(name) if key == "model" => Some((name.clone(), named(ast, name).unwrap_or_default())),
         ExprKind::Name(name) => {
-            let tables: [&'static [Constructor]; 4] = [LOSSES, OPTIMIZERS, SCHEDULES, SOURCES];
+            let tables: [&'static [Constructor]; 6] = [LOSSES, OPTIMIZERS, CLIPS, AVERAGES, SCHEDULES, SOURCES];
             let found = tables.into_iter().flatten().find(|constructor| constructor.name == name);
             found.map(|found| {
                 let parameters = found.parameters.iter().map(|parameter| parameter.name.to_string()).collect();

@@ -1,8 +1,9 @@
 //! Whole texts elaborated: what they come to, and what their weights are called.
 
 use super::*;
-use crate::graph::verify;
-use rnet_runtime::config::{Length, Schedule, Source, Transform};
+use crate::graph::{Attribute, verify};
+use rnet_runtime::config::{Length, Part, Schedule, Source, Transform};
+use rnet_runtime::optimizer::{Average, Clip, Group, Optimizer, Rule};
 
 mod data;
 mod difference;
@@ -287,9 +288,9 @@ fn sections_become_plain_values() {
     );
     let elaborated = with(&text, &options());
     let (train, data) = (&elaborated.train, elaborated.data.as_ref().expect("the file has a data section"));
-    assert_eq!((train.label_smoothing, train.batch, train.length, train.seed), (0.1, 64, Length::Steps(400), 7));
-    let sgd = &train.optimizer;
-    assert_eq!((sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay), (0.2, 0.9, true, 0.0));
+    assert_eq!((train.batch, train.length, train.seed), (64, Length::Steps(400), 7));
+    assert_eq!(train.loss, Loss::CrossEntropy { smoothing: 0.1 });
+    assert_eq!(train.optimizer, sgd(0.2, 0.9, true, 0.0));
     assert_eq!(train.schedule, Schedule::Step { at: vec![200, 300], by: 0.5, warmup: 10 });
     assert_eq!(data.source, Source::Mnist("there".to_string()));
     assert_eq!(
@@ -301,8 +302,81 @@ fn sections_become_plain_values() {
 
     let silent = with(&trained(""), &options());
     assert_eq!((silent.train.batch, silent.train.length, silent.train.seed), (128, Length::Epochs(10), 0));
-    assert_eq!((silent.train.optimizer.lr, silent.train.optimizer.momentum), (0.1, 0.9));
+    assert_eq!(silent.train.optimizer, sgd(0.1, 0.9, false, 1e-4));
+    assert!(silent.train.groups.is_empty() && silent.train.accumulate == 1);
+    assert_eq!((silent.train.clip, silent.train.average), (Clip::None, Average::None));
     assert!(silent.data.is_none());
+}
+
+fn sgd(lr: f64, momentum: f64, nesterov: bool, weight_decay: f64) -> Optimizer {
+    Optimizer { rule: Rule::Sgd { momentum, nesterov }, lr, weight_decay }
+}
+
+#[test]
+fn training_has_many_words() {
+    let group = |pattern: &str, optimizer, lr, weight_decay| Group {
+        pattern: pattern.to_string(),
+        optimizer,
+        lr,
+        weight_decay,
+    };
+    let text = trained(
+        "train { loss = binary_cross_entropy(smoothing = 0.2) optimizer = adamw(1e-3, beta2 = 0.99)
+          groups = [group(\"*.bias\", weight_decay = 0), group(\"repeat1*\", lr = 1/2.0, optimizer = muon(0.02, iterations = 3))]
+          clip = norm(1) accumulate = 4 average = lookahead(every = 6, ramp = 3)
+          schedule = warmup(10) -> (constant(steps = 5) -> step(at = [2])) }",
+    );
+    let wrong = try_with("text.rnet", &text, &options()).unwrap_err();
+    assert!(wrong.contains("a schedule is expected here"), "{wrong}");
+    let train = with(
+        &text.replace("(constant(steps = 5) -> step(at = [2]))", "constant(steps = 5) -> step(at = [2])"),
+        &options(),
+    )
+    .train;
+    assert_eq!(train.loss, Loss::BinaryCrossEntropy { smoothing: 0.2 });
+    let rule = Rule::Adam { betas: [0.9, 0.99], eps: 1e-8, decoupled: true };
+    assert_eq!(train.optimizer, Optimizer { rule, lr: 1e-3, weight_decay: 1e-2 });
+    let muon = Rule::Muon { momentum: 0.95, nesterov: true, iterations: 3 };
+    let muon = Optimizer { rule: muon, lr: 0.02, weight_decay: 0.0 };
+    let groups = vec![group("*.bias", None, None, Some(0.0)), group("repeat1*", Some(muon), Some(0.5), None)];
+    assert_eq!(train.groups, groups);
+    assert_eq!((train.clip, train.accumulate), (Clip::Norm(1.0), 4));
+    assert_eq!(train.average, Average::Lookahead { every: 6, alpha: 0.5, ramp: 3.0 });
+    let part = |schedule, steps| Part { schedule, steps };
+    let parts = vec![
+        part(Schedule::Warmup, Some(10)),
+        part(Schedule::Constant, Some(5)),
+        part(Schedule::Step { at: vec![2], by: 0.1, warmup: 0 }, None),
+    ];
+    assert_eq!(train.schedule, Schedule::Sequence(parts));
+}
+
+#[test]
+fn what_no_weight_can_have_is_a_mistake() {
+    for (train, words) in [
+        ("optimizer = muon(0.02)", "`muon` moves matrices and filters, `dense1.bias` is a vector"),
+        ("groups = [group(\"dens1*\", lr = 1)]", "no trained weight has a name like \"dens1*\""),
+        ("optimizer = sgd(0) groups = [group(\"*\", lr = 1)]", "where the optimizer's is 0"),
+        ("groups = [group(\"*\")]", "changes nothing"),
+        ("groups = [group(lr = 1)]", "needs the argument `pattern`"),
+        ("groups = [group(\"*\", lr = 1, lr = 2)]", "set twice"),
+        ("groups = [group(\"*\", rate = 1)]", "no parameter `rate`"),
+        ("groups = [group(1, lr = 1)]", "a pattern is a text"),
+        ("groups = [group(\"*\", \"*\", lr = 1)]", "too many arguments"),
+        ("groups = [sgd(0.1)]", "a group of weights is expected"),
+        ("groups = 1", "a list of groups"),
+        ("groups = [group(\"*\", lr = -1)]", "`lr` is between 0"),
+        ("clip = norm(0)", "leaves nothing"),
+        ("accumulate = 0", "between 1 and"),
+        ("average = ema(1)", "below 1"),
+        ("average = lookahead(every = 0)", "`every` lies between 1"),
+        ("schedule = cosine -> constant", "needs its number of `steps`"),
+        ("schedule = warmup(0)", "`steps` lies between 1"),
+        ("optimizer = adam(0.1, beta1 = 1)", "`beta1` is at least 0 and below 1"),
+    ] {
+        let wrong = try_with("text.rnet", &trained(&format!("train {{ {train} }}")), &options()).unwrap_err();
+        assert!(wrong.contains(words), "{train}: {wrong}");
+    }
 }
 
 #[test]
@@ -326,8 +400,8 @@ fn settings_change_the_file_before_it_is_evaluated() {
         ],
     );
     let train = &elaborated.train;
-    assert_eq!((train.batch, train.optimizer.lr, train.optimizer.momentum), (32, 0.25, 0.8));
-    assert_eq!((train.length, train.label_smoothing), (Length::Steps(20), 0.2));
+    assert_eq!((train.batch, train.length), (32, Length::Steps(20)));
+    assert_eq!((&train.optimizer, train.loss), (&sgd(0.25, 0.8, false, 0.0), Loss::CrossEntropy { smoothing: 0.2 }));
     assert_eq!(train.schedule, Schedule::Cosine { last: 0.0, warmup: 9 });
     let data = elaborated.data.expect("the file has a data section");
     assert_eq!((data.source, data.test), (Source::Mnist("x".to_string()), vec![Transform::CenterCrop(8)]));

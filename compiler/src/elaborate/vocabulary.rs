@@ -75,6 +75,6 @@ mod tests {
         assert_eq!(form("concat"), Some("concat(a, b, ..)"));
         assert_eq!(form("residual"), Some("residual(body, shortcut = id)"));
         assert_eq!(form("range"), Some("range(n) or range(from, to)"));
-        assert_eq!(form("bn"), Some("block bn(eps: float = 1e-5, momentum: float = 0.1)"));
+        assert_eq!(form("bn"), Some("block bn(eps: float = 1e-5, momentum: float = 0.1, scale: bool = true)"));
     }
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use std::collections::HashMap;
 
 /// The outputs of a verified graph, by name and in their order, when its leaves have these values. Leaves are looked up
-/// by [`leaf::key`]: inputs, parameters and statistics by their name, velocities by `velocity.<name>`.
+/// by [`leaf::key`]: inputs, parameters and statistics by their name, memories by `<slot>.<name>`.
 ///
 /// # Errors
 /// When a leaf has no value or one of another shape.
@@ -54,7 +54,7 @@ mod tests {
 
     const TEXT: &str = r#"graph {
   %0 = input {dims=[2], element="f32", name="x"} : f32[2]
-  %1 = velocity {dims=[2], element="f32", name="w"} : f32[2]
+  %1 = memory {dims=[2], element="f32", name="w", slot="velocity"} : f32[2]
   %2 = mul %0, %0 : f32[2]
   %3 = add %2, %1 : f32[2]
   result square = %2

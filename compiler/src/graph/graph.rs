@@ -56,7 +56,7 @@ pub struct Node {
 pub enum OutputKind {
     /// Handed out under its name: `loss`, `logits`, `correct`, `grad.<parameter>`.
     Result,
-    /// Replaces the state leaf (parameter, statistic or velocity) of that name when the step ends.
+    /// Replaces the state leaf (parameter, statistic or memory) of that name when the step ends.
     Update,
 }
 
@@ -65,7 +65,7 @@ pub enum OutputKind {
 pub struct Output {
     /// Result or update.
     pub kind: OutputKind,
-    /// For an update the state leaf's `name` attribute.
+    /// For an update the state leaf's key, see [`crate::ops::leaf::key`].
     pub name: String,
     /// The value.
     pub value: NodeId,

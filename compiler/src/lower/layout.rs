@@ -4,6 +4,7 @@
 //! [Kh, Kw, I, O] and dense weights as [I, O], so that their rows over the output channels are contiguous.
 
 use crate::graph::{Graph, NodeId};
+use crate::ops::leaf;
 use std::collections::HashMap;
 
 /// `permutation[i]` is the logical axis that is the i-th outermost physical one.
@@ -40,12 +41,13 @@ fn forced(op: &str, operand: Option<usize>) -> Option<Layout> {
             Some(CONVOLUTION_WEIGHT.to_vec())
         }
         ("dense", Some(1)) | ("dense_input_grad", Some(0)) | ("dense_weight_grad", None) => Some(DENSE_WEIGHT.to_vec()),
+        ("matmul", Some(1) | None) => Some(vec![0, 1]),
         _ => None,
     }
 }
 
 /// The layout of every value of a graph. Values of one shape that meet in an elementwise op lie alike, and so do all
-/// state leaves of one name (a parameter and its velocity); an update lies as the leaf that it replaces.
+/// state leaves of one name (a parameter and its memories); an update lies as the leaf that it replaces.
 ///
 /// # Panics
 /// When two ops force different layouts on one value: no language construct makes such a graph.
@@ -105,14 +107,7 @@ pub fn layouts(graph: &Graph) -> HashMap<NodeId, Layout> {
 
 /// The state leaves by the names of the updates that replace them.
 pub fn states(graph: &Graph) -> HashMap<String, NodeId> {
-    let name = |leaf: &NodeId| {
-        let node = &graph[*leaf];
-        match node.op.name() {
-            "parameter" | "statistic" => Some(node.attributes.text("name").to_string()),
-            "velocity" => Some(format!("velocity.{}", node.attributes.text("name"))),
-            _ => None,
-        }
-    };
+    let name = |leaf: &NodeId| leaf::key(&graph[*leaf]).filter(|_| leaf::is_state(&graph[*leaf]));
     graph.ids().into_iter().filter_map(|leaf| Some((name(&leaf)?, leaf))).collect()
 }
 

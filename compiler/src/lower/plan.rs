@@ -10,7 +10,7 @@ use super::layout::{self, Layout, layouts};
 use super::loops::{Address, Affine, Element, Load, Nest};
 use super::nest::{Arithmetic, Buffer, Kernel, MapBuilder, NestBuilder};
 use crate::graph::{ElementType, Graph, NodeId, OutputKind};
-use crate::ops::Lowering;
+use crate::ops::{Lowering, leaf};
 use rnet_runtime::program::{BufferSpec, Init, Precision, StateKind, StateSpec, Storage};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -65,11 +65,15 @@ pub fn plan(graph: &Graph, arithmetic: Arithmetic) -> Plan {
     let layouts = layouts(graph);
     let mut temporaries: Vec<usize> = Vec::new();
     let mut partials: HashMap<NodeId, usize> = HashMap::new();
-    let rounded = rounded(graph, arithmetic);
+    let rounded = rounded(graph, &layouts, arithmetic);
     let mut drafts = drafts(graph, arithmetic, &layouts, &rounded, &mut partials, &mut temporaries);
-    let aliases = in_place(graph, &drafts);
-    let copied = copies(graph, &layouts, &rounded, &partials, &aliases, &mut drafts);
-    let waves = waves(&drafts, &aliases);
+    let states_by_name = layout::states(graph);
+    let (aliases, late) = in_place(graph, &states_by_name, &drafts);
+    let copied = copies(graph, &layouts, &rounded, &partials, &aliases, &late, &mut drafts);
+    let mut replaced: BTreeMap<Buffer, NodeId> =
+        aliases.iter().map(|(&value, &leaf)| (Buffer::Value(value), leaf)).collect();
+    replaced.extend(late.iter().map(|&at| (Buffer::Output(at), states_by_name[&graph.outputs[at].name])));
+    let waves = waves(&drafts, &replaced);
 
     let mut plan = Plan::default();
     let mut index: BTreeMap<Buffer, usize> = BTreeMap::new();
@@ -81,8 +85,8 @@ pub fn plan(graph: &Graph, arithmetic: Arithmetic) -> Plan {
             add(&mut plan, &mut index, buffer, storage, graph, &layouts, graph[output.value].ty.len());
         }
     }
-    for (&value, &leaf) in &aliases {
-        index.insert(Buffer::Value(value), index[&Buffer::Value(leaf)]);
+    for (&written, &leaf) in &replaced {
+        index.insert(written, index[&Buffer::Value(leaf)]);
     }
     let lens = Lens { graph, rounded: &rounded, partials: &partials, temporaries: &temporaries };
     allocate(&lens, &layouts, &drafts, &waves, &mut plan, &mut index);
@@ -107,8 +111,9 @@ fn is_read_elsewhere(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// The values that lie in memory as bf16: in that precision, the activations and their gradients that go from kernel to kernel.
-/// Results and state stay f32, and so does what reductions, weight gradients and mere movements of elements leave.
-fn rounded(graph: &Graph, arithmetic: Arithmetic) -> HashSet<NodeId> {
+/// Results and state stay f32, and so does what reductions, weight gradients and mere movements of elements leave, and whatever lies
+/// as convolution weights do: the optimizer's.
+fn rounded(graph: &Graph, layouts: &HashMap<NodeId, Layout>, arithmetic: Arithmetic) -> HashSet<NodeId> {
     if arithmetic.precision == Precision::F32 {
         return HashSet::new();
     }
@@ -122,6 +127,7 @@ fn rounded(graph: &Graph, arithmetic: Arithmetic) -> HashSet<NodeId> {
         };
         // Four channels are a vector.
         let fits = node.ty.element == ElementType::F32 && node.ty.rank() == 4 && node.ty.dims[1].is_multiple_of(4);
+        let fits = fits && layouts[id] == layout::default_layout(4);
         computed && fits && node.kernel.is_some() && is_read_elsewhere(graph, *id)
     };
     graph.ids().into_iter().filter(|id| !outputs.contains(id)).filter(is_activation).collect()
@@ -179,21 +185,28 @@ fn drafts(
 }
 
 /// Adds a copying launch for each result that cannot lie in its output's memory from the start: a leaf, replaced state, a
-/// value in partial results, or one that is handed out under two names. Returns the numbers of these outputs.
+/// value in partial results, or one that is handed out under two names; and for each `late` update, into its state. Returns the numbers
+/// of these outputs.
+#[allow(clippy::too_many_arguments)]
 fn copies(
     graph: &Graph,
     layouts: &HashMap<NodeId, Layout>,
     rounded: &HashSet<NodeId>,
     partials: &HashMap<NodeId, usize>,
     aliases: &BTreeMap<NodeId, NodeId>,
+    late: &BTreeSet<usize>,
     drafts: &mut Vec<Draft>,
 ) -> BTreeSet<usize> {
     let (mut copied, mut taken) = (BTreeSet::new(), BTreeSet::new());
-    for (at, output) in graph.outputs.iter().enumerate().filter(|(_, output)| output.kind == OutputKind::Result) {
+    for (at, output) in graph.outputs.iter().enumerate() {
         let id = output.value;
         let is_split = partials.get(&id).is_some_and(|&parts| parts > 1);
         let is_leaf = matches!(graph[id].op.lowering(), Lowering::Leaf);
-        if !is_split && !is_leaf && !aliases.contains_key(&id) && taken.insert(id) {
+        let is_copied = match output.kind {
+            OutputKind::Update => late.contains(&at),
+            OutputKind::Result => is_split || is_leaf || aliases.contains_key(&id) || !taken.insert(id),
+        };
+        if !is_copied {
             continue;
         }
         copied.insert(at);
@@ -212,7 +225,7 @@ fn copies(
         let body = map.finish();
         let (nest, buffers) = nest.finish(body);
         drafts.push(Draft {
-            label: format!("result {}", output.name),
+            label: format!("{} {}", if output.kind == OutputKind::Result { "result" } else { "update" }, output.name),
             source: graph[id].place.source.clone(),
             nest,
             reads: vec![Buffer::Value(id)],
@@ -236,6 +249,8 @@ fn flops(graph: &Graph, nodes: &[NodeId]) -> u64 {
                 "conv2d" | "dense" => (node.operands[1], id),
                 "conv2d_input_grad" | "dense_input_grad" => (node.operands[0], node.operands[1]),
                 "conv2d_weight_grad" | "dense_weight_grad" => (id, node.operands[1]),
+                // Each element of the second matrix meets each row of the result once.
+                "matmul" => return 2 * len(node.operands[1]) * graph[id].ty.dims[0] as u64,
                 _ => return 0,
             };
             2 * len(weights) * len(plane) / graph[plane].ty.dims[1] as u64
@@ -257,13 +272,18 @@ fn writers(drafts: &[Draft]) -> HashMap<Buffer, usize> {
     drafts.iter().enumerate().flat_map(|(at, draft)| draft.writes.iter().map(move |&write| (write, at))).collect()
 }
 
-/// The values that may be written straight over the state that they replace: value -> leaf. Others would be read after.
-fn in_place(graph: &Graph, drafts: &[Draft]) -> BTreeMap<NodeId, NodeId> {
-    let mut aliases = BTreeMap::new();
-    let states = layout::states(graph);
+/// The values that may be written straight over the state that they replace: value -> leaf; and the numbers of the updates that may
+/// not, because the old state is read after them, or the value replaces another state as well. Those are copied at last.
+fn in_place(
+    graph: &Graph,
+    states: &HashMap<String, NodeId>,
+    drafts: &[Draft],
+) -> (BTreeMap<NodeId, NodeId>, BTreeSet<usize>) {
+    let (mut aliases, mut late) = (BTreeMap::new(), BTreeSet::new());
     let writers = writers(drafts);
     let readers = readers(drafts);
-    for output in graph.outputs.iter().filter(|output| output.kind == OutputKind::Update) {
+    let updates = graph.outputs.iter().enumerate().filter(|(_, output)| output.kind == OutputKind::Update);
+    for (number, output) in updates {
         let leaf = states.get(&output.name).copied();
         let leaf = leaf.unwrap_or_else(|| panic!("plan: there is no state called {}", output.name));
         if matches!(graph[output.value].op.lowering(), Lowering::Leaf) {
@@ -274,11 +294,14 @@ fn in_place(graph: &Graph, drafts: &[Draft]) -> BTreeMap<NodeId, NodeId> {
         let writer = writer.unwrap_or_else(|| panic!("plan: nothing computes the new {}", output.name));
         // A reader that has to wait for the writer would see the new state.
         let leaf_readers = readers.get(&Buffer::Value(leaf)).map_or(&[][..], Vec::as_slice);
-        let late = leaf_readers.iter().any(|&at| at != writer && depends(drafts, at, writer));
-        assert!(!late, "plan: {} is read after it is replaced", output.name);
-        aliases.insert(output.value, leaf);
+        let is_late = leaf_readers.iter().any(|&at| at != writer && depends(drafts, at, writer));
+        if is_late || aliases.contains_key(&output.value) {
+            late.insert(number);
+        } else {
+            aliases.insert(output.value, leaf);
+        }
     }
-    aliases
+    (aliases, late)
 }
 
 /// Whether launch `at` needs, directly or through others, something that `on` writes.
@@ -292,8 +315,8 @@ fn depends(drafts: &[Draft], at: usize, on: usize) -> bool {
     drafts[at].reads.iter().any(|read| tainted.contains(read))
 }
 
-/// The wave of each launch.
-fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
+/// The wave of each launch; `replaced` says which state each buffer's memory is.
+fn waves(drafts: &[Draft], replaced: &BTreeMap<Buffer, NodeId>) -> Vec<usize> {
     let mut waves = vec![0; drafts.len()];
     let writer = writers(drafts);
     let readers = readers(drafts);
@@ -302,10 +325,7 @@ fn waves(drafts: &[Draft], aliases: &BTreeMap<NodeId, NodeId>) -> Vec<usize> {
     for (at, draft) in drafts.iter().enumerate() {
         edges.extend(draft.reads.iter().filter_map(|read| writer.get(read)).map(|&from| (from, at)));
         for write in &draft.writes {
-            let Buffer::Value(value) = write else {
-                continue;
-            };
-            if let Some(leaf) = aliases.get(value) {
+            if let Some(leaf) = replaced.get(write) {
                 let leaf_readers = readers.get(&Buffer::Value(*leaf)).map_or(&[][..], Vec::as_slice);
                 edges.extend(leaf_readers.iter().filter(|&&reader| reader != at).map(|&reader| (reader, at)));
             }
@@ -381,7 +401,7 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         let kind = match node.op.name() {
             "parameter" => StateKind::Parameter,
             "statistic" => StateKind::Statistic,
-            "velocity" => StateKind::Velocity,
+            "memory" => StateKind::Memory,
             "input" => {
                 let storage = Storage::Input(node.attributes.text("name").to_string());
                 add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());
@@ -391,12 +411,15 @@ fn states(graph: &Graph, layouts: &HashMap<NodeId, Layout>, plan: &mut Plan, ind
         };
         let value = || node.attributes.float("init_value") as f32;
         let init = match (kind, node.attributes.get("init").map(|_| node.attributes.text("init"))) {
-            (StateKind::Velocity, _) => Init::Constant(0.0),
+            (StateKind::Memory, _) if node.attributes.flag("copies") => Init::Copied,
+            (StateKind::Memory, _) => Init::Constant(0.0),
             (StateKind::Parameter, Some("normal")) => Init::Normal(value()),
             (StateKind::Parameter, Some("uniform")) => Init::Uniform(value()),
+            (StateKind::Parameter, Some("dirac")) => Init::Dirac(value()),
+            (StateKind::Parameter, Some("whitening")) => Init::Whitening(value()),
             _ => Init::Constant(value()),
         };
-        let name = node.attributes.text("name").to_string();
+        let name = leaf::key(node).unwrap_or_else(|| panic!("plan: {id:?} is no leaf"));
         plan.states.push(StateSpec { kind, name, dims: node.ty.dims.clone(), layout: layouts[&id].clone(), init });
         let storage = Storage::State(plan.states.len() - 1);
         add(plan, index, Buffer::Value(id), storage, graph, layouts, node.ty.len());

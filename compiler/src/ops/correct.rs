@@ -1,5 +1,6 @@
 //! `correct`: how many rows are classified right.
 
+use super::cross_entropy::Label;
 use super::tensor::{Tensor, maximum};
 use super::{Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, check, cross_entropy, samples};
 
@@ -13,8 +14,8 @@ impl Op for Correct {
 
     fn doc(&self) -> &'static str {
         "How many rows have their greatest logit at the label: a count, of type f32[].\n\n\
-         Operands: `logits` (f32[N,K]) and `label` (i32[N]). Of equal logits the first counts; a row with a NaN is wrong. It has \
-         no gradient."
+         Operands: `logits` (f32[N,K]) and `label` (i32[N], or f32[N,K], whose greatest share is the class). Of equal logits and \
+         shares the first counts; a row with a NaN is wrong. It has no gradient."
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
@@ -25,9 +26,16 @@ impl Op for Correct {
     }
 
     fn eval(&self, operands: &[&Tensor], _: &Attributes, result: &TensorType) -> Tensor {
-        let right = |(logits, label): &(&[f64], f64)| {
-            let greatest = logits.iter().copied().fold(f64::NEG_INFINITY, maximum);
-            logits.iter().position(|&x| x == greatest).is_some_and(|k| k as f64 == *label)
+        let first = |row: &[f64]| {
+            let greatest = row.iter().copied().fold(f64::NEG_INFINITY, maximum);
+            row.iter().position(|&x| x == greatest).map(|k| k as f64)
+        };
+        let right = |(logits, label): &(&[f64], Label)| {
+            let class = match label {
+                Label::Class(class) => Some(*class),
+                Label::Shares(shares) => first(shares),
+            };
+            class.is_some() && first(logits) == class
         };
         Tensor::full(&result.dims, cross_entropy::rows(operands).filter(right).count() as f64)
     }

@@ -1,5 +1,6 @@
 //! `cross_entropy_grad`: the gradient of `cross_entropy`.
 
+use super::cross_entropy::Label;
 use super::tensor::Tensor;
 use super::{Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, check, cross_entropy, samples};
 
@@ -13,7 +14,7 @@ impl Op for CrossEntropyGrad {
 
     fn doc(&self) -> &'static str {
         "The gradient of `cross_entropy`: `dx[n,k] = dloss (softmax(x[n])[k] - t[n,k]) / N`.\n\n\
-         Operands: `logits` (f32[N,K]), `label` (i32[N]) and `dloss` (f32[]).\n\n\
+         Operands: `logits` (f32[N,K]), `label` (i32[N], or f32[N,K]) and `dloss` (f32[]).\n\n\
          Attributes: `smoothing` (number in [0, 1))."
     }
 
@@ -27,14 +28,12 @@ impl Op for CrossEntropyGrad {
     fn eval(&self, operands: &[&Tensor], attributes: &Attributes, result: &TensorType) -> Tensor {
         let smoothing = attributes.float("smoothing");
         let share = operands[2].data[0] / operands[0].dims[0] as f64;
-        let row = |(logits, label): (&[f64], f64)| {
+        let row = |(logits, label): (&[f64], Label)| {
             let shift = cross_entropy::log_sum_exp(logits);
             let classes = logits.len();
             let softmax = logits.iter().map(move |x| (x - shift).exp());
             let gradient = softmax.enumerate();
-            gradient
-                .map(|(k, p)| share * (p - cross_entropy::target(k, label, classes, smoothing)))
-                .collect::<Vec<f64>>()
+            gradient.map(|(k, p)| share * (p - label.target(k, classes, smoothing))).collect::<Vec<f64>>()
         };
         Tensor { dims: result.dims.clone(), data: cross_entropy::rows(operands).flat_map(row).collect() }
     }

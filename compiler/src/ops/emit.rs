@@ -2,8 +2,8 @@
 
 use super::{Attributes, Graph, NodeId, Op};
 use super::{
-    add, batch_mean, broadcast, constant, div, exp, mul, neg, offset, power, reduce_sum, relu, rsqrt, scale, square,
-    sub,
+    add, batch_mean, broadcast, clamp, constant, div, exp, matmul, mul, neg, offset, power, reduce_sum, relu, rsqrt,
+    scale, select, sign, sqrt, square, sub, transpose,
 };
 use crate::graph::{Attribute, Place};
 
@@ -93,6 +93,27 @@ impl<'g> Emitter<'g> {
         self.emit(&power::Power, &[x], Attributes::new().with("exponent", Attribute::Float(exponent)))
     }
 
+    /// sqrt(x)
+    pub fn sqrt(&mut self, x: NodeId) -> NodeId {
+        self.emit(&sqrt::Sqrt, &[x], Attributes::new())
+    }
+
+    /// 1 above zero, -1 below
+    pub fn sign(&mut self, x: NodeId) -> NodeId {
+        self.emit(&sign::Sign, &[x], Attributes::new())
+    }
+
+    /// min(max(x, low), high)
+    pub fn clamp(&mut self, x: NodeId, low: f64, high: f64) -> NodeId {
+        let attributes = Attributes::new().with("low", Attribute::Float(low)).with("high", Attribute::Float(high));
+        self.emit(&clamp::Clamp, &[x], attributes)
+    }
+
+    /// `a` where the number `c` is not zero, else `b`.
+    pub fn select(&mut self, c: NodeId, a: NodeId, b: NodeId) -> NodeId {
+        self.emit(&select::Select, &[c, a, b], Attributes::new())
+    }
+
     /// 1 / sqrt(x)
     pub fn rsqrt(&mut self, x: NodeId) -> NodeId {
         self.emit(&rsqrt::Rsqrt, &[x], Attributes::new())
@@ -101,6 +122,17 @@ impl<'g> Emitter<'g> {
     /// max(x, 0)
     pub fn relu(&mut self, x: NodeId) -> NodeId {
         self.emit(&relu::Relu, &[x], Attributes::new())
+    }
+
+    /// A matrix with rows and columns exchanged.
+    pub fn transpose(&mut self, x: NodeId) -> NodeId {
+        self.emit(&transpose::Transpose, &[x], Attributes::new())
+    }
+
+    /// a b, or with `transposed` a^T b
+    pub fn matmul(&mut self, a: NodeId, b: NodeId, transposed: bool) -> NodeId {
+        let attributes = Attributes::new().with("transposed", Attribute::Bool(transposed));
+        self.emit(&matmul::Matmul, &[a, b], attributes)
     }
 
     /// The mean over all axes but the channels'.

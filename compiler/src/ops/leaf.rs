@@ -30,22 +30,22 @@ pub fn attributes(name: &str, ty: &TensorType) -> Attributes {
         .with("element", Attribute::Text(ty.element.to_string()))
 }
 
-/// The name by which outputs and the reference evaluator know a leaf; `None` for other nodes. It is the attribute
-/// `name`, but for a velocity, which has its parameter's name: `velocity.<name>`.
+/// The name by which outputs, checkpoints and the reference evaluator know a leaf; `None` for other nodes. It is the attribute
+/// `name`, but for a memory, which has the name of what it remembers: `<slot>.<name>`.
 pub fn key(node: &Node) -> Option<String> {
     if !matches!(node.op.lowering(), Lowering::Leaf) {
         return None;
     }
     let name = node.attributes.text("name");
-    Some(if node.op.name() == "velocity" { velocity_key(name) } else { name.to_string() })
+    Some(if node.op.name() == "memory" { memory_key(node.attributes.text("slot"), name) } else { name.to_string() })
 }
 
-/// The name by which outputs know the velocity of a parameter.
-pub fn velocity_key(parameter: &str) -> String {
-    format!("velocity.{parameter}")
+/// The name by which outputs and checkpoints know a memory.
+pub fn memory_key(slot: &str, name: &str) -> String {
+    format!("{slot}.{name}")
 }
 
 /// Whether the leaf lives from step to step, so that an update may replace it.
 pub fn is_state(node: &Node) -> bool {
-    ["parameter", "statistic", "velocity"].contains(&node.op.name())
+    ["parameter", "statistic", "memory"].contains(&node.op.name())
 }

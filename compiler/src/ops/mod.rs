@@ -14,6 +14,7 @@ mod batch_var;
 mod broadcast;
 mod channel_window_sum;
 mod check;
+mod clamp;
 mod concat;
 mod constant;
 mod conv2d;
@@ -42,12 +43,15 @@ mod layer_norm;
 pub mod leaf;
 mod leaky_relu;
 mod local_response_norm;
+mod matmul;
 mod max_pool;
 mod max_pool_grad;
+mod memory;
 mod momentum;
 mod mul;
 mod neg;
 mod offset;
+mod one_hot;
 mod pad_channels;
 mod parameter;
 pub mod pool;
@@ -61,12 +65,15 @@ mod resample_grad;
 mod rsqrt;
 pub mod samples;
 mod scale;
+mod select;
 mod sgd;
 mod sigmoid;
+mod sign;
 mod silu;
 mod slice_channels;
 mod softmax;
 mod softmax_grad;
+mod softplus;
 mod sqrt;
 mod square;
 mod standardize;
@@ -78,9 +85,9 @@ mod subsample;
 mod subsample_grad;
 mod tanh;
 pub mod tensor;
+mod transpose;
 mod unflatten;
 mod upsample;
-mod velocity;
 pub mod window;
 
 /// Why operands or attributes do not fit an op. The elaborator adds the place, the printer of text IR the line.
@@ -95,7 +102,7 @@ pub struct OpError {
 /// How an op turns into code.
 #[derive(Clone, Copy)]
 pub enum Lowering {
-    /// A leaf: storage, not computation (`input`, `parameter`, `statistic`, `velocity`).
+    /// A leaf: storage, not computation (`input`, `parameter`, `statistic`, `memory`).
     Leaf,
     /// Computed element by element from operands of the result's own shape; rides in front of or behind any anchor.
     Elementwise(fn(&mut ExpressionBuilder, &[Scalar], &Attributes) -> Scalar),
@@ -153,7 +160,7 @@ pub static OPS: &[&dyn Op] = &[
     &input::Input,
     &parameter::Parameter,
     &statistic::Statistic,
-    &velocity::Velocity,
+    &memory::Memory,
     &constant::Constant,
     &add::Add,
     &sub::Sub,
@@ -163,6 +170,9 @@ pub static OPS: &[&dyn Op] = &[
     &scale::Scale,
     &offset::Offset,
     &square::Square,
+    &sign::Sign,
+    &clamp::Clamp,
+    &select::Select,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
     &power::Power,
@@ -198,6 +208,8 @@ pub static OPS: &[&dyn Op] = &[
     &dense::Dense,
     &dense_input_grad::DenseInputGrad,
     &dense_weight_grad::DenseWeightGrad,
+    &matmul::Matmul,
+    &transpose::Transpose,
     &max_pool::MaxPool,
     &max_pool_grad::MaxPoolGrad,
     &avg_pool::AvgPool,
@@ -214,6 +226,8 @@ pub static OPS: &[&dyn Op] = &[
     &pad_channels::PadChannels,
     &slice_channels::SliceChannels,
     &concat::Concat,
+    &one_hot::OneHot,
+    &softplus::Softplus,
     &cross_entropy::CrossEntropy,
     &cross_entropy_grad::CrossEntropyGrad,
     &correct::Correct,

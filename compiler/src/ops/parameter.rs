@@ -25,9 +25,14 @@ impl Op for Parameter {
         let known = ["decay", "dims", "element", "frozen", "init", "init_value", "lr", "name"];
         let attributes = check::attributes(self, attributes, &known)?;
         let init = attributes.text("init")?;
-        if !["normal", "uniform", "constant"].contains(&init) {
+        let filters = ["dirac", "whitening"].contains(&init);
+        if !filters && !["normal", "uniform", "constant"].contains(&init) {
             return Err(OpError::new(format!("`parameter` has no initialiser {init:?}"))
-                .hint("there are \"normal\", \"uniform\" and \"constant\""));
+                .hint("there are \"normal\", \"uniform\", \"constant\", \"dirac\" and \"whitening\""));
+        }
+        if filters && attributes.extents("dims")?.len() != 4 {
+            return Err(OpError::new(format!("`parameter` starts as {init:?} where it holds filters, f32[O,I,Kh,Kw]"))
+                .hint("annotate the convolution alone"));
         }
         let value = attributes.number("init_value")?;
         if init != "constant" && value < 0.0 {

@@ -61,7 +61,7 @@ fn takes_epilogue(op: &str) -> bool {
 
 /// Whether the op reads this operand straight from memory, so that it has to be stored.
 pub(crate) fn reads_directly(op: &str, operand: usize) -> bool {
-    matches!((op, operand), ("conv2d" | "dense", 1) | ("conv2d_input_grad" | "dense_input_grad", 0))
+    matches!((op, operand), ("conv2d" | "dense", 1) | ("conv2d_input_grad" | "dense_input_grad", 0) | ("matmul", _))
 }
 
 /// A value of at most one axis: per-channel algebra, which small kernels of their own compute once.

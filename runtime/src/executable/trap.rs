@@ -3,7 +3,6 @@
 use super::Executable;
 use crate::program::Storage;
 use crate::state::State;
-use crate::weights::file_name;
 use crate::workers::Workers;
 use std::fmt;
 
@@ -92,7 +91,7 @@ impl Executable {
             Storage::Input(name) => self.holds_reals(buffer).then(|| format!("input `{name}`")),
             Storage::State(index) => {
                 let spec = &self.states[*index];
-                Some(format!("`{}`", file_name(spec.kind, &spec.name)))
+                Some(format!("`{}`", spec.name))
             }
             Storage::Arena(_) | Storage::Output(_) => None,
         }

@@ -57,7 +57,7 @@ impl Trainer {
         for batch in loader {
             let batch = batch?;
             let scalars = Scalars { lr: 0.0, ..self.scalars(0) };
-            self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            self.step.run(&batch, &scalars, &self.workers, &mut self.state);
             number += 1;
             // A last batch that is smaller says little.
             if number > WARM_UP && (batch.labels.len() == self.config.batch || self.steps_per_epoch() == 1) {
@@ -72,7 +72,7 @@ impl Trainer {
         let step = times[times.len() / 2];
         let test = self.time_test(limit)?;
         let steps = self.steps();
-        let tests = steps.div_ceil(self.steps_per_epoch());
+        let tests = steps.div_ceil(self.steps_per_epoch().saturating_mul(self.config.test_every));
         let total = steps as f64 * step + tests as f64 * test;
         Ok(Estimate { memory: self.memory(), steps: times.len() as u64, step, test, total })
     }
@@ -106,7 +106,7 @@ impl Trainer {
         batch.targets = self.train.unmixed(&batch.labels);
         let scalars = Scalars { lr: self.config.optimizer.lr, ..self.scalars(0) };
         for step in 1.. {
-            let (loss, correct) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            let (loss, correct) = self.step.run(&batch, &scalars, &self.workers, &mut self.state);
             if each(step, loss, correct, batch.labels.len()) || not_finite(loss, &self.state, &self.workers).is_some() {
                 break;
             }
@@ -126,7 +126,7 @@ impl Trainer {
         for (step, (batch, &lr)) in loader.zip(rates).enumerate() {
             let batch = batch?;
             let scalars = Scalars { lr, ..self.scalars(step as u64) };
-            let (loss, _) = self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            let (loss, _) = self.step.run(&batch, &scalars, &self.workers, &mut self.state);
             if !loss.is_finite() || each(lr, loss) || not_finite(loss, &self.state, &self.workers).is_some() {
                 break;
             }

@@ -39,7 +39,7 @@ impl Trainer {
             if self.position.step == done {
                 return Ok(Pending { batch, scalars });
             }
-            self.step.run(&batch, scalars, &self.workers, &mut self.state);
+            self.step.run(&batch, &scalars, &self.workers, &mut self.state);
             self.position.step += 1;
         }
         panic!("replay: the loader has no batch {done}")
@@ -55,14 +55,14 @@ impl Trainer {
         let mut spoiled = State::new(self.state.specs(), 0);
         if let Some(program) = program {
             let mut executable = Executable::new(program)?;
-            Batched::fill(&mut executable, batch, *scalars);
+            Batched::fill(&mut executable, batch, scalars);
             spoiled.copy_from(&self.state);
             if let Err(culprit) = executable.run_trapped(&self.workers, &mut spoiled) {
                 return Ok(Some(culprit));
             }
         }
         let executable = self.step.of(batch.labels.len());
-        Batched::fill(executable, batch, *scalars);
+        Batched::fill(executable, batch, scalars);
         spoiled.copy_from(&self.state);
         Ok(executable.run_trapped(&self.workers, &mut spoiled).err())
     }

@@ -21,7 +21,7 @@ impl Trap {
     pub(super) fn check(
         &mut self,
         batch: &Batch,
-        scalars: Scalars,
+        scalars: &Scalars,
         workers: &Workers,
         state: &State,
     ) -> Result<(), Culprit> {

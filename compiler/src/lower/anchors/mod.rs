@@ -6,6 +6,7 @@ mod cross_entropy;
 mod depthwise;
 mod elementwise;
 mod input_grad;
+mod matmul;
 mod movement;
 mod parts;
 mod pool;
@@ -41,7 +42,9 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "max_pool" | "avg_pool" => vec![pool::lower(kernel, anchor)],
         "max_pool_grad" | "avg_pool_grad" => vec![pool_grad::lower(kernel, anchor)],
         "resample" | "resample_grad" => vec![resample::lower(kernel, anchor)],
-        "flatten" | "unflatten" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels" | "concat" => {
+        "matmul" => vec![matmul::lower(kernel, anchor)],
+        "flatten" | "unflatten" | "transpose" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels"
+        | "concat" => {
             vec![movement::lower(kernel, anchor)]
         }
         "softmax" => vec![parts::softmax(kernel, anchor)],
@@ -51,6 +54,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "cross_entropy" => vec![cross_entropy::lower(kernel, anchor)],
         "cross_entropy_grad" => vec![cross_entropy::lower_grad(kernel, anchor)],
         "correct" => vec![cross_entropy::lower_correct(kernel, anchor)],
+        "one_hot" => vec![cross_entropy::lower_one_hot(kernel, anchor)],
         other => panic!("lower: there is no loop nest for `{other}`"),
     }
 }

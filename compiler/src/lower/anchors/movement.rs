@@ -1,4 +1,4 @@
-//! Ops that only move elements: flatten, subsampling, channel padding and slices, concatenation, and their gradients.
+//! Ops that only move elements: flatten, transposition, subsampling, channel padding and slices, concatenation, and their gradients.
 
 use super::Part;
 use super::window::sweep;
@@ -65,6 +65,16 @@ fn copy(nest: &mut NestBuilder, anchor: NodeId, operand: NodeId, image: &Affine,
             map.store(value, address, pixel, channel);
             map.finish()
         });
+    }
+    if op == "transpose" {
+        let read = Sweep { start: vec![Affine::default(), image.clone()], pixel: vec![0, 0], channel: vec![1, 0] };
+        let write = Sweep { start: vec![image.clone(), Affine::default()], pixel: vec![0, 0], channel: vec![0, 1] };
+        let mut map = MapBuilder::new(nest, 1, to[1]);
+        let value = map.value(operand, &read);
+        let (offset, pixel, channel) = write.offset(&to_strides);
+        let address = map.nest.value(anchor, offset);
+        map.store(value, address, pixel, channel);
+        return map.finish();
     }
     let plane = if op == "subsample_grad" { from } else { to };
     let (height, width) = if plane.len() == 4 { (plane[2], plane[3]) } else { (1, 1) };
