@@ -2,7 +2,7 @@
 
 mod data;
 
-pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
+pub use data::{DataConfig, Holdout, Resize, Source, Stage, Transform, Views};
 
 use crate::program::Precision;
 use crate::stopping::Stopping;
