@@ -1,6 +1,11 @@
-//! What `train` and `eval` share: opening a data set, and holding it against the model.
+//! `rnet data`, and what `train` and `eval` share: opening a data set, and holding it against the model.
 
-use super::{Failure, model};
+mod info;
+mod list;
+mod show;
+mod source;
+
+use super::{Failure, Outcome, model};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::config::{DataConfig, Source};
 use rnet_runtime::data::{Dataset, Pipeline};
@@ -8,6 +13,29 @@ use rnet_runtime::machine;
 use rnet_runtime::program::{Program, Storage};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Look at data sets
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    List(list::Arguments),
+    Info(info::Arguments),
+    Show(show::Arguments),
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Outcome {
+    match &arguments.verb {
+        Verb::List(arguments) => list::run(arguments),
+        Verb::Info(arguments) => info::run(arguments),
+        Verb::Show(arguments) => show::run(arguments),
+    }
+}
 
 /// A data set with its two pipelines.
 pub struct Data {

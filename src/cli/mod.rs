@@ -62,6 +62,7 @@ enum Verb {
     Lr(lr::Arguments),
     Bench(bench::Arguments),
     Plot(plot::Arguments),
+    Data(data::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -101,6 +102,7 @@ pub fn run() -> ExitCode {
         Verb::Dump(arguments) => dump::run(&arguments).map(done),
         Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
+        Verb::Data(arguments) => data::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Profile(arguments) => profile::run(&arguments).map(done),
         Verb::Summary(arguments) => summary::run(&arguments).map(done),

@@ -97,7 +97,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// Where samples come from.
-    fn source(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Source> {
+    pub fn source(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Source> {
         let (name, bound) = self.construct("a data source", SOURCES, expr, env)?;
         let path = |bound: &Bound| match bound.get("path").0 {
             Value::Text(path) => path.to_string(),

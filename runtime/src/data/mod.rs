@@ -14,6 +14,7 @@ mod idx;
 mod loader;
 mod picture;
 mod samples;
+pub mod sheet;
 mod statistics;
 mod sweep;
 mod transform;
