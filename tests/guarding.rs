@@ -158,6 +158,36 @@ fn a_vanished_directory_loses_nothing() {
     assert_eq!(bench.metrics("whole").last(), bench.metrics(rescued).last());
 }
 
+/// A data file that is cut short while it is in use.
+#[test]
+fn truncated_data_end_in_words() {
+    let bench = Bench::new();
+    fs::create_dir(bench.at("idx")).expect("a directory");
+    for (split, count) in [("train", 2000u32), ("t10k", 20)] {
+        let header = |kind: u8, dims: &[u32]| {
+            let mut bytes = vec![0, 0, 8, kind];
+            dims.iter().for_each(|dim| bytes.extend(dim.to_be_bytes()));
+            bytes
+        };
+        let mut images = header(3, &[count, 28, 28]);
+        images.extend((0..count * 28 * 28).map(|at| (at % 251) as u8));
+        let mut labels = header(1, &[count]);
+        labels.extend((0..count).map(|at| (at % 10) as u8));
+        fs::write(bench.at(&format!("idx/{split}-images-idx3-ubyte")), images).expect("the file can be written");
+        fs::write(bench.at(&format!("idx/{split}-labels-idx1-ubyte")), labels).expect("the file can be written");
+    }
+    let net = NET.replace("1, 8, 8", "1, 28, 28").replace("random_crop(8)", "random_crop(28)");
+    fs::write(bench.at("idx.rnet"), net.replace("source = digits", "source = mnist(\"idx\")")).expect("written");
+    let child = bench.start(&["train", "idx.rnet", "--steps", "1000000", "--out", "run", "--checkpoint-every", "2"]);
+    bench.wait_for("run", |step| step > 0);
+    let images = fs::File::options().write(true).open(bench.at("idx/train-images-idx3-ubyte"));
+    images.and_then(|file| file.set_len(16)).expect("the file can be cut");
+    let told = refused(&child.wait_with_output().expect("the child ends"));
+    assert!(told.contains("a data file was cut short"), "{told}");
+    let told = refused(&bench.start(&["train", "--resume", "run"]).wait_with_output().expect("rnet ends"));
+    assert!(told.contains("train-images-idx3-ubyte"), "{told}");
+}
+
 /// A disk that takes no more: from the start, at a checkpoint in mid-run, at a line of the metrics.
 #[test]
 fn a_full_disk_loses_nothing() {
@@ -197,6 +227,24 @@ fn a_full_disk_loses_nothing() {
     let told = refused(&bench.within(128, &["train", "--resume", "long"]));
     assert!(told.contains("long/metrics.jsonl: cannot be added to"), "{told}");
     assert!(told.contains("could not be saved elsewhere either") || told.contains("nothing is lost"), "{told}");
+}
+
+/// A log on a full disk is no reason to lose a run; whoever asks for a text, though, has to know that it was not written.
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_has_to_listen() {
+    let bench = Bench::new();
+    let full = || fs::File::options().write(true).open("/dev/full").expect("Linux has /dev/full");
+    let into_full = |arguments: &[&str]| {
+        let mut command = bench.command(env!("CARGO_BIN_EXE_rnet"), arguments);
+        command.stdout(full()).output().expect("rnet runs")
+    };
+    let output = into_full(&["train", "net.rnet", "--out", "unheard"]);
+    assert!(output.status.success(), "{}", words(&output));
+    bench.succeeds(&["train", "net.rnet", "--out", "heard"]);
+    assert!(bench.weights("heard") == bench.weights("unheard"));
+    let told = refused(&into_full(&["summary", "net.rnet"]));
+    assert!(told.contains("standard output: No space left on device"), "{told}");
 }
 
 #[test]

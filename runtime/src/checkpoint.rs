@@ -62,7 +62,11 @@ pub enum ResumeError {
         damage: Vec<String>,
     },
     /// The checkpoint belongs to another model or another seed.
-    #[error("{}: {reason}", path.display())]
+    #[error(
+        "{}: {reason}\n  help: this checkpoint was not written by the model and the seed that `model.rnet` in the run directory \
+         now names; `rnet diff` tells two models apart",
+        path.display()
+    )]
     Other {
         /// The checkpoint.
         path: PathBuf,

@@ -20,5 +20,6 @@ pub mod stopping;
 pub mod sweep;
 pub mod tensors;
 pub mod train;
+pub mod truncation;
 pub mod weights;
 pub mod workers;

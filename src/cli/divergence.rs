@@ -1,6 +1,6 @@
 //! What is said of a run that has left the finite numbers: where that began, and what is kept.
 
-use super::Failure;
+use super::{Failure, note};
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::machine;
 use rnet_runtime::program::Program;
@@ -22,13 +22,9 @@ pub fn explain(
             Ok((place, saved)) => (place, Some(saved)),
             Err(reason) => (format!("cannot be found: {reason}"), None),
         },
-        TrainError::Data(_) => {
-            let kept = checkpoints.newest().map_or_else(String::new, |saved| {
-                format!("\n  kept: the checkpoint of step {saved}, in {}", checkpoints.directory().display())
-            });
-            return Failure::new(format!("{error}{kept}"));
-        }
-        TrainError::Untestable { .. } => return Failure::new(format!("{error}\n  help: {HELP}")),
+        // The weights may be as good as ever.
+        TrainError::Data(reason) => return Failure::new(reason),
+        TrainError::Untestable { .. } => ("in the test; the weights themselves are finite".to_string(), None),
     };
     let saved = saved.or_else(|| checkpoints.newest());
     let kept = saved.map_or_else(String::new, |saved| {
@@ -47,7 +43,7 @@ fn find(
     let (position, _) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
     let saved = position.step;
     trainer.position = position;
-    eprintln!("step {step} has diverged; doing the steps since step {saved} again to find where");
+    note(&format!("step {step} has diverged; doing the steps since step {saved} again to find where"));
     let pending = trainer.replay(step - 1).map_err(Failure::new)?;
     let program = separate(pending.images())?;
     let fits = 4 * (program.arena as u64) < machine::memory_bytes() / 2;

@@ -115,8 +115,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(Failure(message)) => {
-            // Nothing is left to be done where even standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{}", message.trim_end());
+            note(message.trim_end());
             ExitCode::from(2)
         }
     }
@@ -125,9 +124,26 @@ pub fn run() -> ExitCode {
 /// Prints to standard output. A reader that has gone away (`rnet dump F | head`) ends the program quietly.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            note(&format!("error: standard output: {error}"));
+            std::process::exit(2)
+        }
     }
+}
+
+/// Tells on standard output how a run goes. It goes on whether or not anybody hears it: a terminal that is closed and a full disk
+/// under the log are no reason to lose work.
+pub fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A line on standard error, whether or not anybody hears it.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `12345678` as `12,345,678`.

@@ -1,7 +1,7 @@
 //! The directory of a run: the model as it was trained, what was measured, checkpoints and weights.
 
 use super::Failure;
-use rnet_runtime::durable;
+use rnet_runtime::durable::{self, Step, WriteError};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
@@ -95,9 +95,8 @@ impl RunDirectory {
 /// Locks a run directory.
 fn lock(directory: &Path) -> Result<Option<File>, Failure> {
     let path = directory.join("lock");
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: cannot be locked: {error}", path.display()));
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.as_mut().map_err(|error| failed(error))?;
+    let failed = |error| Failure::new(WriteError::new(&path, Step::Create, error));
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -112,11 +111,10 @@ fn lock(directory: &Path) -> Result<Option<File>, Failure> {
             )));
         }
         Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(None),
-        Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(|error| failed(&error))?;
-    file.try_clone().map(Some).map_err(|error| failed(&error))
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(Some(file))
 }
 
 /// The first of runs/NAME-1, -2, .. that does not exist.

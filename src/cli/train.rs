@@ -2,14 +2,14 @@
 
 use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
-use super::{Failure, divergence, dry_run, model, overfit_batch, print, session, thousands};
+use super::{Failure, divergence, dry_run, model, note, overfit_batch, session, tell, thousands};
 use indicatif::{ProgressBar, ProgressStyle};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
 use rnet_runtime::metrics::{MetricsLog, Record, Split};
 use rnet_runtime::train::{Flow, Progress, TrainError, Trainer, Trap, Watcher};
-use rnet_runtime::{tensors, weights};
+use rnet_runtime::{tensors, truncation, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -83,6 +83,7 @@ impl Arguments {
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupts = interrupts()?;
+    truncation::explain_truncation();
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
         Some(directory) => {
@@ -113,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         model::separate_program(&file.elaborate_with(model::Mode::Train, Some(images), &settings)?)
     };
     if arguments.trap_nan {
-        eprintln!("note: --trap-nan does every step twice, once value by value: it takes several times as long");
+        note("note: --trap-nan does every step twice, once value by value: it takes several times as long");
         let sizes = trainer.batch_sizes().into_iter();
         let programs: Vec<_> = sizes.map(|images| Ok((images, separate(images)?))).collect::<Result<_, Failure>>()?;
         trainer.trap = Some(Trap::new(programs, &trainer.state).map_err(Failure::new)?);
@@ -127,7 +128,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let checkpoints = Checkpoints::open(&run.checkpoints(), arguments.keep as usize, seed).map_err(Failure::new)?;
     if arguments.resume.is_some() {
         let (position, damage) = checkpoints.resume(&mut trainer.state).map_err(Failure::new)?;
-        damage.iter().for_each(|line| eprintln!("warning: passed over a damaged checkpoint: {line}"));
+        damage.iter().for_each(|line| note(&format!("warning: passed over a damaged checkpoint: {line}")));
         trainer.position = position;
     } else {
         // So a run can go on from its first step on, and a disk that takes no checkpoint is noticed before any work is done.
@@ -142,6 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         every: arguments.checkpoint_every,
         interrupts,
         last_test: None,
+        settled: trainer.position.step,
         saved: trainer.position.step,
         unwritten: Vec::new(),
         refusal: None,
@@ -151,11 +153,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let start = Instant::now();
     let outcome = trainer.run(&mut watch);
     watch.bar.finish();
-    let run = &watch.run;
     let finished = outcome.map_err(|halt| match halt {
         Halt::Refused(message) => Failure::new(message),
-        Halt::Diverged(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
+        Halt::Failed(TrainError::Data(reason)) => watch.keep(&reason, &trainer),
+        Halt::Failed(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
     })?;
+    let run = &watch.run;
     let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
     tensors::write(&run.weights(), &tensors).map_err(|error| {
         let path = run.path().display();
@@ -165,7 +168,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     })?;
     if !finished {
         let step = trainer.position.step;
-        print(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
+        tell(&format!("stopped after step {step}; go on with: rnet train --resume {}\n", run.path().display()));
         return Ok(ExitCode::from(130));
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -182,9 +185,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let best = trainer.position.best.map_or_else(String::new, |(best, step)| {
             format!("; the best test accuracy was {:.2}% after step {step}, whose checkpoint is kept", 100.0 * best)
         });
-        print(&format!("stopped early after step {done}, as `stop` says{best}\n"));
+        tell(&format!("stopped early after step {done}, as `stop` says{best}\n"));
     }
-    print(&format!(
+    tell(&format!(
         "{test} after {} steps, in {seconds:.1} s; weights are in {}\n",
         thousands(done),
         run.weights().display()
@@ -201,7 +204,7 @@ fn interrupts() -> Result<Arc<AtomicUsize>, Failure> {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let handler = move || match counter.fetch_add(1, Ordering::SeqCst) {
-        0 => eprintln!("\nfinishing the step and writing a checkpoint; once more stops at once"),
+        0 => note("\nfinishing the step and writing a checkpoint; once more stops at once"),
         _ => std::process::exit(130),
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
@@ -221,20 +224,20 @@ fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
     if trainer.position.step > 0 {
         text += &format!("going on after step {}\n", thousands(trainer.position.step));
     }
-    print(&text);
+    tell(&text);
 }
 
 /// Why a run ends before its end.
 enum Halt {
     /// Its directory takes no more writes; in words.
     Refused(String),
-    /// Its numbers are not finite any more.
-    Diverged(TrainError),
+    /// Its data cannot be read, or its numbers are not finite any more.
+    Failed(TrainError),
 }
 
 impl From<TrainError> for Halt {
     fn from(error: TrainError) -> Halt {
-        Halt::Diverged(error)
+        Halt::Failed(error)
     }
 }
 
@@ -246,6 +249,8 @@ struct Watch {
     every: Option<u64>,
     interrupts: Arc<AtomicUsize>,
     last_test: Option<Record>,
+    /// The newest step of which all is done.
+    settled: u64,
     /// The step of the newest checkpoint.
     saved: u64,
     /// Lines of the metrics that could not be written.
@@ -257,6 +262,19 @@ struct Watch {
 }
 
 impl Watch {
+    /// What is said of a run whose data cannot be read any more; what it has done is kept.
+    fn keep(&mut self, reason: &str, trainer: &Trainer) -> Failure {
+        let step = trainer.position.step;
+        // In the middle of a test there is nothing that could go on; the checkpoint before can.
+        if self.settled == step && self.checkpoints.write(&trainer.state, &trainer.position).is_ok() {
+            self.saved = step;
+        }
+        let (saved, path) = (self.saved, self.run.path().display());
+        Failure::new(format!(
+            "{reason}\n  kept: the checkpoint of step {saved}; once the data are whole again: rnet train --resume {path}"
+        ))
+    }
+
     /// Ends a run whose directory takes no more writes, with what it has done kept elsewhere.
     fn give_up(&self, refusal: &WriteError, trainer: &Trainer) -> Halt {
         let step = trainer.position.step;
@@ -300,6 +318,7 @@ impl Watcher for Watch {
     }
 
     fn settled(&mut self, progress: &Progress, trainer: &Trainer) -> Result<Flow, Halt> {
+        self.settled = progress.step;
         if let Some(refusal) = &self.refusal {
             return Err(self.give_up(refusal, trainer));
         }
@@ -370,8 +389,8 @@ impl Bar {
         match &self.bar {
             // The bar shows the lines within an epoch.
             Some(_) if record.split == Split::Train && !record.step.is_multiple_of(self.per_epoch) => {}
-            Some(bar) => bar.suspend(|| print(&line)),
-            None => print(&line),
+            Some(bar) => bar.suspend(|| tell(&line)),
+            None => tell(&line),
         }
     }
 
