@@ -1,7 +1,6 @@
 //! Arrays of images and labels in one file, NPZ (NumPy) or safetensors.
 
 use super::{Bytes, DataError, Dataset, Part, Samples};
-use npyz::{DType, NpyFile, Order, TypeChar};
 use safetensors::tensor::{Dtype, SafeTensors};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -216,30 +215,52 @@ fn is_known(name: &str) -> bool {
     NAMES.iter().flatten().flatten().chain(&ALONE).any(|known| *known == name)
 }
 
-fn npy(entry: impl Read) -> Result<Array, String> {
-    let file = NpyFile::new(entry).map_err(|error| error.to_string())?;
-    if file.order() != Order::C {
+/// NumPy's format: a magic number, the version, the length of the header, the header, the elements.
+///
+/// The header is a dictionary as Python writes it, of which the three entries and their forms are laid down:
+/// `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
+fn npy(mut entry: impl Read) -> Result<Array, String> {
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or("it does not begin as a NumPy array does")?;
+    let (start, len) = match *rest {
+        [1, _, low, high, ..] => (4, usize::from(u16::from_le_bytes([low, high]))),
+        [2 | 3, _, a, b, c, d, ..] => (6, u32::from_le_bytes([a, b, c, d]) as usize),
+        _ => return Err("it is of a version of NumPy's format that is not known".to_string()),
+    };
+    let header = rest.get(start..start + len).and_then(|header| std::str::from_utf8(header).ok());
+    let header = header.ok_or("its header is cut off")?;
+    let data = &rest[start + len..];
+    let value = |key: &str| -> Result<&str, String> {
+        let (_, value) = header.split_once(&format!("'{key}':")).ok_or(format!("its header has no `{key}`"))?;
+        Ok(value.trim_start())
+    };
+    if !value("fortran_order")?.starts_with("False") {
         return Err("it is in Fortran order".to_string());
     }
-    let dims: Vec<usize> = file.shape().iter().map(|&extent| extent as usize).collect();
-    let DType::Plain(kind) = file.dtype() else { return Err("it is an array of records".to_string()) };
-    fn all<T: npyz::Deserialize, R: Read>(file: NpyFile<R>) -> Result<Vec<T>, String> {
-        file.into_vec::<T>().map_err(|error| error.to_string())
-    }
-    let whole = |values: Vec<i64>| Elements::Whole(values);
-    let elements = match (kind.type_char(), kind.size_field()) {
-        (TypeChar::Uint, 1) => Elements::Bytes(all(file)?),
-        (TypeChar::Uint, 2) => whole(all::<u16, _>(file)?.into_iter().map(i64::from).collect()),
-        (TypeChar::Uint, 4) => whole(all::<u32, _>(file)?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 1) => whole(all::<i8, _>(file)?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 2) => whole(all::<i16, _>(file)?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 4) => whole(all::<i32, _>(file)?.into_iter().map(i64::from).collect()),
-        (TypeChar::Int, 8) => whole(all(file)?),
-        (TypeChar::Float, 4) => Elements::Real(all::<f32, _>(file)?.into_iter().map(f64::from).collect()),
-        (TypeChar::Float, 8) => Elements::Real(all(file)?),
-        _ => return Err(format!("its elements are of type {kind}")),
+    let kind = value("descr")?.strip_prefix('\'').and_then(|kind| kind.split('\'').next());
+    let kind = kind.ok_or("it is an array of records")?;
+    let shape = value("shape")?.strip_prefix('(').and_then(|shape| shape.split(')').next()).unwrap_or("none");
+    let extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
+    let dims = extents.map(|extent| extent.parse::<usize>()).collect::<Result<Vec<_>, _>>();
+    let dims = dims.map_err(|_| format!("its shape is `{shape}`"))?;
+    let kind = match kind {
+        "|u1" => Dtype::U8,
+        "|i1" => Dtype::I8,
+        "<u2" => Dtype::U16,
+        "<i2" => Dtype::I16,
+        "<u4" => Dtype::U32,
+        "<i4" => Dtype::I32,
+        "<i8" => Dtype::I64,
+        "<f4" => Dtype::F32,
+        "<f8" => Dtype::F64,
+        other => return Err(format!("its elements are of type {other}")),
     };
-    Ok(Array { dims, elements })
+    let count = dims.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
+    if count.and_then(|count| count.checked_mul(kind.bitsize() / 8)) != Some(data.len()) {
+        return Err(format!("it has {} bytes of elements, which do not fit its extents {dims:?}", data.len()));
+    }
+    Ok(Array { elements: elements(kind, data).expect("the types above are known"), dims })
 }
 
 fn safetensors(path: &Path) -> Result<BTreeMap<String, Array>, DataError> {
@@ -248,26 +269,30 @@ fn safetensors(path: &Path) -> Result<BTreeMap<String, Array>, DataError> {
     let file = file.map_err(|error| wrong(path, &format!("it is no safetensors file: {error}")))?;
     let mut arrays = BTreeMap::new();
     for (name, view) in file.iter().filter(|(name, _)| is_known(name)) {
-        let data = view.data();
-        fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
-            data.chunks_exact(N).map(|word| word.try_into().expect("a chunk is N bytes"))
-        }
-        let whole = |values: Vec<i64>| Elements::Whole(values);
-        let elements = match view.dtype() {
-            Dtype::U8 => Elements::Bytes(data.to_vec()),
-            Dtype::I8 => whole(data.iter().map(|&value| i64::from(value as i8)).collect()),
-            Dtype::I16 => whole(words(data).map(|word| i64::from(i16::from_le_bytes(word))).collect()),
-            Dtype::U16 => whole(words(data).map(|word| i64::from(u16::from_le_bytes(word))).collect()),
-            Dtype::I32 => whole(words(data).map(|word| i64::from(i32::from_le_bytes(word))).collect()),
-            Dtype::U32 => whole(words(data).map(|word| i64::from(u32::from_le_bytes(word))).collect()),
-            Dtype::I64 => whole(words(data).map(i64::from_le_bytes).collect()),
-            Dtype::F32 => Elements::Real(words(data).map(|word| f64::from(f32::from_le_bytes(word))).collect()),
-            Dtype::F64 => Elements::Real(words(data).map(f64::from_le_bytes).collect()),
-            other => return Err(wrong(path, &format!("`{name}` has elements of type {other:?}"))),
-        };
+        let elements = elements(view.dtype(), view.data())
+            .ok_or_else(|| wrong(path, &format!("`{name}` has elements of type {:?}", view.dtype())))?;
         arrays.insert(name.to_string(), Array { dims: view.shape().to_vec(), elements });
     }
     Ok(arrays)
+}
+
+/// Little-endian elements; `None` of a type that images and labels do not have.
+fn elements(kind: Dtype, data: &[u8]) -> Option<Elements> {
+    fn words<const N: usize, T>(data: &[u8], read: fn([u8; N]) -> T) -> Vec<T> {
+        data.chunks_exact(N).map(|word| read(word.try_into().expect("a chunk is N bytes"))).collect()
+    }
+    Some(match kind {
+        Dtype::U8 => Elements::Bytes(data.to_vec()),
+        Dtype::I8 => Elements::Whole(words(data, |[byte]| i64::from(byte as i8))),
+        Dtype::U16 => Elements::Whole(words(data, |word| i64::from(u16::from_le_bytes(word)))),
+        Dtype::I16 => Elements::Whole(words(data, |word| i64::from(i16::from_le_bytes(word)))),
+        Dtype::U32 => Elements::Whole(words(data, |word| i64::from(u32::from_le_bytes(word)))),
+        Dtype::I32 => Elements::Whole(words(data, |word| i64::from(i32::from_le_bytes(word)))),
+        Dtype::I64 => Elements::Whole(words(data, i64::from_le_bytes)),
+        Dtype::F32 => Elements::Real(words(data, |word| f64::from(f32::from_le_bytes(word)))),
+        Dtype::F64 => Elements::Real(words(data, f64::from_le_bytes)),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -373,7 +398,10 @@ mod tests {
         );
         let reals: Vec<u8> = [0.3f64; 25].iter().flat_map(|value| value.to_le_bytes()).collect();
         check(&[("images", "<f8", &[1, 5, 5], &reals), ("labels", "<i8", &[1], &one)], "no multiples of 1/255");
-        check(&[("images", "|u1", &[1, 5, 5], &[0; 20]), ("labels", "<i8", &[1], &one)], "`images` cannot be read");
+        check(
+            &[("images", "|u1", &[1, 5, 5], &[0; 20]), ("labels", "<i8", &[1], &one)],
+            "`images` cannot be read: it has 20 bytes of elements",
+        );
         let halves: [(&str, &str, &[usize], &[u8]); 2] =
             [("x_train", "|u1", &[1, 5, 5], &[0; 25]), ("y_train", "<i8", &[1], &one)];
         check(

@@ -2,7 +2,7 @@
 //!
 //! Under `train` and `test` (or `val`) where there are such folders, else directly.
 
-use super::picture::is_picture;
+use super::decode::is_picture;
 use super::{DataError, Dataset, Samples, sweep};
 use std::collections::HashSet;
 use std::fs;
@@ -70,6 +70,10 @@ pub(super) fn without_corrupt(dataset: Dataset) -> Result<Dataset, DataError> {
         Ok(samples.part(&all.into_iter().filter(|sample| !is_corrupt.contains(sample)).collect::<Vec<_>>()))
     };
     let (train, test) = (whole(&dataset.train)?, whole(&dataset.test)?);
+    // Of pictures all of which are damaged the first says why.
+    if train.is_empty() {
+        return Err(skipped.swap_remove(0));
+    }
     Ok(Dataset { train, test, skipped, ..dataset })
 }
 

@@ -15,13 +15,13 @@ impl Dataset {
     /// # Errors
     /// When nothing would be left for training or for testing.
     pub(super) fn with_holdout(self, holdout: &Holdout) -> Result<Dataset, DataError> {
+        let mut by_class = vec![Vec::new(); self.classes.len()];
+        (0..self.train.len()).for_each(|sample| by_class[self.train.label(sample)].push(sample));
         let mut held_out = vec![false; self.train.len()];
-        for class in 0..self.classes.len() {
-            let of_class: Vec<usize> =
-                (0..self.train.len()).filter(|&sample| self.train.label(sample) == class).collect();
-            let count = (of_class.len() as f64 * holdout.share).round() as usize;
-            let order = permutation(of_class.len(), Stream::new(&[holdout.seed, HOLDOUT, class as u64]));
-            order.iter().take(count).for_each(|&place| held_out[of_class[place as usize]] = true);
+        for (class, samples) in by_class.iter().enumerate() {
+            let count = (samples.len() as f64 * holdout.share).round() as usize;
+            let order = permutation(samples.len(), Stream::new(&[holdout.seed, HOLDOUT, class as u64]));
+            order.iter().take(count).for_each(|&place| held_out[samples[place as usize]] = true);
         }
         let chosen = |is_held_out: bool| -> Vec<usize> {
             (0..held_out.len()).filter(|&sample| held_out[sample] == is_held_out).collect()

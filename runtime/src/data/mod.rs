@@ -6,13 +6,13 @@
 mod arrays;
 mod cache;
 mod cifar;
+mod decode;
 mod digits;
 mod error;
 mod folder;
 mod holdout;
 mod idx;
 mod loader;
-mod picture;
 mod samples;
 pub mod sheet;
 mod statistics;
@@ -20,9 +20,9 @@ mod sweep;
 mod transform;
 mod views;
 
+pub use decode::{encode_png, read_picture};
 pub use error::DataError;
 pub use loader::{Batch, Loader, Order, threads};
-pub use picture::{encode_png, read_picture};
 pub use samples::{Image, Samples};
 pub use sweep::sweep;
 pub use transform::{Draws, Extents, Pipeline};

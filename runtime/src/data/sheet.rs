@@ -30,7 +30,7 @@ impl Cell {
     /// # Panics
     /// When the image has other channels.
     pub fn new(image: &Image, caption: &str) -> Cell {
-        let picture = super::picture::rgb(image);
+        let picture = super::decode::rgb(image);
         let (width, height) = picture.dimensions();
         let longer = width.max(height);
         let picture = if longer > SIDE {
