@@ -117,6 +117,16 @@ fn one_op(
     (graph, inputs)
 }
 
+/// Whether the op subtracts numbers that may be nearly equal.
+fn cancels(op: &str) -> bool {
+    matches!(op, "batch_var" | "sgd" | "standardize_grad")
+}
+
+/// Whether its gradient does.
+fn grad_cancels(op: &str) -> bool {
+    matches!(op, "layer_norm" | "group_norm" | "standardize" | "tanh" | "sigmoid")
+}
+
 #[test]
 fn every_op_agrees_with_its_reference() {
     let mut tried = 0;
@@ -125,8 +135,7 @@ fn every_op_agrees_with_its_reference() {
             for (types, attributes) in op.samples(seed) {
                 let (graph, inputs) = one_op(*op, &types, &attributes, seed as u32 * 31 + 7);
                 for (name, difference) in compare(&graph, &inputs) {
-                    // These two subtract numbers that may be nearly equal.
-                    let tolerance = if matches!(op.name(), "batch_var" | "sgd") { 1e-3 } else { 2e-5 };
+                    let tolerance = if cancels(op.name()) { 1e-3 } else { 2e-5 };
                     assert!(
                         difference < tolerance,
                         "{} {attributes} of {types:?}: {name} differs by {difference:e}",
@@ -173,9 +182,7 @@ fn every_op_and_its_gradient_agree_when_fused() {
                     graph.output(OutputKind::Result, &format!("d{at}"), part);
                 }
                 for (name, difference) in compare(&graph, &inputs) {
-                    // These subtract numbers that may be nearly equal.
-                    let tolerance =
-                        if matches!(op.name(), "batch_var" | "sgd" | "tanh" | "sigmoid") { 1e-3 } else { 5e-5 };
+                    let tolerance = if cancels(op.name()) || grad_cancels(op.name()) { 1e-3 } else { 5e-5 };
                     // `max` would drop a NaN.
                     if difference.is_nan() || difference >= tolerance {
                         failures
@@ -188,6 +195,37 @@ fn every_op_and_its_gradient_agree_when_fused() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(tried > 100, "only {tried} samples");
+}
+
+/// Activations and their gradients where f32 ends: NaN stays NaN, and what is far from zero gives what it should.
+#[test]
+fn activations_hold_at_the_ends() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let ordinary = [0.0, -0.0, 5.0, -5.0, 88.0, -88.0, 110.0, -110.0, 1e4, -1e4, 1e15, -1e15];
+    let numbers: Vec<f64> = ordinary.into_iter().chain([1e38, -1e38, inf, -inf, nan]).collect();
+    for name in ["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "erf", "gelu", "silu", "hardsigmoid", "hardswish"] {
+        let op = ops::find(name).unwrap_or_else(|| panic!("{name} is an op"));
+        for (_, attributes) in (0..3).flat_map(|seed| op.samples(seed)) {
+            let ty = TensorType::f32(&[numbers.len()]);
+            let (mut graph, mut inputs) = one_op(op, std::slice::from_ref(&ty), &attributes, 0);
+            inputs.insert("x0".to_string(), Tensor { dims: ty.dims.clone(), data: numbers.clone() });
+            let y = graph.result("y").expect("the graph has a result");
+            let dy = input(&mut graph, "x9", &ty);
+            inputs.insert("x9".to_string(), Tensor::full(&ty.dims, 1.0));
+            let dx = op.grad(&mut graph, y, dy).expect("an activation has a gradient")[0].expect("it has one operand");
+            graph.output(OutputKind::Result, "dx", dx);
+            let expected = eval(&graph, &inputs).expect("the reference evaluates");
+            let isa = host_isa().expect("Cranelift knows this machine");
+            let found = run(&compile::program(graph, &*isa, &mut |_, _| ()), &inputs, 1);
+            for (at, &x) in numbers.iter().enumerate() {
+                let (a, b) = (f64::from(found["y"][at]), expected["y"].data[at]);
+                let near = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-6 + 1e-5 * b.abs() && a.is_finite();
+                assert!(near(a, b) || a.is_nan() && b.is_nan(), "{name} {attributes} of {x} is {a}, not {b}");
+                let (a, b) = (f64::from(found["dx"][at]), expected["dx"].data[at]);
+                assert!(at >= ordinary.len() || near(a, b), "the slope of {name} {attributes} at {x} is {a}, not {b}");
+            }
+        }
+    }
 }
 
 /// Dropout behind kernels that go over their result in steps, by classes of columns: it drops the elements that it drops alone.
@@ -368,6 +406,9 @@ fn a_changed_attribute_is_noticed() {
     for (op, attribute, change) in [
         ("scale", "by", Attribute::Float(3.25)),
         ("offset", "by", Attribute::Float(-2.5)),
+        ("leaky_relu", "slope", Attribute::Float(3.0)),
+        ("power", "exponent", Attribute::Float(4.0)),
+        ("local_response_norm", "beta", Attribute::Float(0.0)),
         ("cross_entropy", "smoothing", Attribute::Float(0.9)),
     ] {
         let op = ops::find(op).unwrap_or_else(|| panic!("`{op}` is an op"));

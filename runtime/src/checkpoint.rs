@@ -260,6 +260,20 @@ mod tests {
         names
     }
 
+    /// A sum that comes back different in its last place makes another line of the metrics, and another best.
+    #[test]
+    fn positions_come_back_to_the_bit() {
+        let mut sum = 0.0;
+        for step in 0..20_000 {
+            sum += 1.0 / f64::from(step + 3);
+            let meter = Meter { loss: sum, correct: sum.sqrt(), images: 7 };
+            let stall = Stall { best: Some(sum.ln()), tests: 1 };
+            let position = Position { step: 1, meter, best: Some((sum.sin(), 2)), stall };
+            let read: Position = serde_json::from_str(&json(&position)).unwrap();
+            assert_eq!(read, position);
+        }
+    }
+
     #[test]
     fn the_newest_and_the_best_are_kept_and_orphans_go() {
         let directory = tempfile::tempdir().unwrap();

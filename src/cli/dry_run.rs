@@ -27,12 +27,12 @@ pub fn run(trainer: &mut Trainer) -> Outcome {
     }
     text += &format!("  {:<34}{:>12}\n", "resident at most, measured", megabytes(machine::peak_resident_bytes()));
     text += &format!(
-        "time, from {} steps\n  {:<34}{:>12}\n  {:<34}{:>12}\n  {:<34}{:>12}\n",
-        estimate.steps,
+        "time, measured on {}\n  {:<34}{:>12}\n  {:<34}{:>12}\n  {:<34}{:>12}\n",
+        if estimate.steps == 1 { "one step".to_string() } else { format!("{} steps", estimate.steps) },
         "a step",
-        format!("{:.1} ms", 1e3 * estimate.step),
+        duration(estimate.step),
         "a test",
-        format!("{:.1} s", estimate.test),
+        duration(estimate.test),
         format!("all {} steps, with tests", thousands(trainer.steps())),
         duration(estimate.total),
     );
@@ -48,6 +48,7 @@ fn megabytes(bytes: u64) -> String {
 fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
+        _ if seconds < 1.0 => format!("{:.1} ms", 1e3 * seconds),
         0..60 => format!("{seconds:.1} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        for (seconds, text) in [(0.04, "0.0 s"), (59.2, "59.2 s"), (61.0, "1 min 1 s"), (7325.0, "2 h 2 min")] {
+        for (seconds, text) in [(0.0412, "41.2 ms"), (59.2, "59.2 s"), (61.0, "1 min 1 s"), (7325.0, "2 h 2 min")] {
             assert_eq!(duration(seconds), text);
         }
     }

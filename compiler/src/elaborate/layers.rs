@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::{Attribute, Attributes, NodeId, TensorType};
 
 /// A whole number of at least `least`.
-fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<usize> {
+pub(super) fn count<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, name: &str, least: i64) -> Outcome<usize> {
     let (value, span) = bound.get(name);
     let Value::Int(value) = value else { unreachable!("`{name}` is a whole number") };
     whole(this, name, *value, least, span)
@@ -66,7 +66,7 @@ pub(super) fn padding<'a>(
     Ok([0, 1].map(|axis| (kernel[axis] - 1) / 2 * dilation[axis]))
 }
 
-fn channels_of(this: &Elaborator, x: NodeId) -> usize {
+pub(super) fn channels_of(this: &Elaborator, x: NodeId) -> usize {
     this.builder.dims(x).get(1).copied().unwrap_or(1)
 }
 
@@ -78,7 +78,7 @@ fn channels<'a>(this: &mut Elaborator<'a>, bound: &Bound<'a>, x: NodeId) -> Outc
     }
 }
 
-fn parameter(
+pub(super) fn parameter(
     this: &mut Elaborator,
     path: &str,
     name: &str,
@@ -172,55 +172,6 @@ pub(super) fn dense<'a>(
     Ok(result)
 }
 
-/// `batch_norm(eps = 1e-5, momentum = 0.1)`: Ioffe & Szegedy 2015. A training step normalises by the batch's own statistics and moves
-/// the running ones towards them (the variance without bias, as PyTorch does); evaluation uses the running ones.
-pub(super) fn batch_norm<'a>(
-    this: &mut Elaborator<'a>,
-    bound: &Bound<'a>,
-    x: NodeId,
-    label: Option<Label>,
-) -> Outcome<NodeId> {
-    let (eps, momentum) = (number(this, bound, "eps", 0.0, 1.0)?, number(this, bound, "momentum", 0.0, 1.0)?);
-    let path = this.path("bn", label.as_ref())?;
-    let dims = this.builder.dims(x);
-    if let Some(bias) = this.bias(x) {
-        this.warn(
-            "W010",
-            format!("`{bias}` is a bias before batch norm, which takes it away"),
-            "leave `bias` out: batch norm has one of its own",
-        );
-    }
-    let c = channels_of(this, x);
-    let gamma = parameter(this, &path, "weight", &[c], Init::Constant(1.0), [c, c])?;
-    let beta = parameter(this, &path, "bias", &[c], Init::Constant(0.0), [c, c])?;
-    let mean = this.builder.statistic(&path, "running_mean", c, 0.0);
-    let mean = this.checked(mean, Some(x))?;
-    let var = this.builder.statistic(&path, "running_var", c, 1.0);
-    let var = this.checked(var, Some(x))?;
-    let attributes = Attributes::new().with("eps", Attribute::Float(eps));
-    let result = match this.builder.mode {
-        Mode::Eval => this.add("batch_norm", &[x, mean, var, gamma, beta], attributes, &path)?,
-        Mode::Train => {
-            let values: usize = dims.iter().product::<usize>() / c;
-            if values < 2 {
-                let ty = TensorType::f32(&dims);
-                let message =
-                    format!("batch norm in training needs more than one value for each channel, {ty} has one");
-                let wrong = Diagnostic::error("E202", this.place, message);
-                return this.stop(wrong.hint("a greater batch, or batch norm before the pooling"));
-            }
-            let batch_mean = this.add("batch_mean", &[x, mean], Attributes::new(), &path)?;
-            let batch_var = this.add("batch_var", &[x, mean], Attributes::new(), &path)?;
-            let y = this.add("batch_norm", &[x, batch_mean, batch_var, gamma, beta], attributes, &path)?;
-            this.builder.running(&path, "running_mean", mean, batch_mean, momentum, 1.0);
-            this.builder.running(&path, "running_var", var, batch_var, momentum, values as f64 / (values - 1) as f64);
-            y
-        }
-    };
-    this.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
-    Ok(result)
-}
-
 /// A number within bounds, both included.
 pub(super) fn number<'a>(
     this: &mut Elaborator<'a>,
@@ -274,6 +225,34 @@ pub(super) fn dropout<'a>(
         }
     };
     this.layer(&path, "dropout", result, Cost::default());
+    Ok(result)
+}
+
+/// `stochastic_depth(rate)`: nothing in evaluation; in training a dropout whose choices are for whole images.
+pub(super) fn stochastic_depth<'a>(
+    this: &mut Elaborator<'a>,
+    bound: &Bound<'a>,
+    x: NodeId,
+    label: Option<Label>,
+) -> Outcome<NodeId> {
+    let rate = number(this, bound, "rate", 0.0, 0.999)?;
+    let path = this.path("stochastic_depth", label.as_ref())?;
+    let result = match this.builder.mode {
+        Mode::Eval => x,
+        Mode::Train => {
+            let dims = this.builder.dims(x);
+            let images = Attribute::extents(&dims[..1]);
+            let one = Attributes::new().with("value", Attribute::Float(1.0)).with("dims", images);
+            let one = this.add("constant", &[], one, &path)?;
+            let (seed, stream) = this.builder.random_stream();
+            let choice = Attributes::new().with("rate", Attribute::Float(rate)).with("stream", Attribute::Int(stream));
+            let factors = this.add("dropout", &[one, seed], choice, &path)?;
+            let wide = Attributes::new().with("axes", Attribute::extents(&[0])).with("dims", Attribute::extents(&dims));
+            let wide = this.add("broadcast", &[factors], wide, &path)?;
+            this.add("mul", &[x, wide], Attributes::new(), &path)?
+        }
+    };
+    this.layer(&path, "stochastic_depth", result, Cost::default());
     Ok(result)
 }
 

@@ -17,6 +17,7 @@ mod inline;
 mod layers;
 mod load;
 mod nodes;
+mod norms;
 mod parameters;
 mod pools;
 mod primitive;
@@ -404,7 +405,7 @@ impl<'a> Elaborator<'a> {
         }
         self.dead_layers(logits);
         let last = self.builder.graph[logits].op.name();
-        if activations::ACTIVATIONS.contains(&last) || matches!(last, "dropout" | "batch_norm") {
+        if activations::ACTIVATIONS.contains(&last) || matches!(last, "softmax" | "dropout" | "batch_norm") {
             let words = format!("`{last}` after the last layer: logits are best left as they are");
             self.warn("W011", words, "end with the dense layer");
         }

@@ -4,6 +4,7 @@ use super::activations;
 use super::builder::Label;
 use super::evaluate::{Elaborator, Outcome};
 use super::layers;
+use super::norms;
 use super::parameters::Cost;
 use super::pools;
 use super::value::{Block, Bound, Default, Kind, Parameter, Value};
@@ -64,7 +65,26 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
             Parameter::new("eps", Kind::Float, Default::Float(1e-5)),
             Parameter::new("momentum", Kind::Float, Default::Float(0.1)),
         ],
-        layers::batch_norm,
+        norms::batch_norm,
+    ),
+    layer("layer_norm", &[Parameter::new("eps", Kind::Float, Default::Float(1e-5))], norms::layer_norm),
+    layer(
+        "group_norm",
+        &[
+            Parameter::new("groups", Kind::Int, Default::Needed),
+            Parameter::new("eps", Kind::Float, Default::Float(1e-5)),
+        ],
+        norms::group_norm,
+    ),
+    layer(
+        "local_response_norm",
+        &[
+            Parameter::new("size", Kind::Int, Default::Needed),
+            Parameter::new("alpha", Kind::Float, Default::Float(1e-4)),
+            Parameter::new("beta", Kind::Float, Default::Float(0.75)),
+            Parameter::new("k", Kind::Float, Default::Float(1.0)),
+        ],
+        norms::local_response_norm,
     ),
     layer("relu", &[], activations::relu),
     without_arguments!("relu6"),
@@ -75,6 +95,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     without_arguments!("silu"),
     without_arguments!("hardsigmoid"),
     without_arguments!("hardswish"),
+    without_arguments!("softmax"),
     layer(
         "dense",
         &[
@@ -97,6 +118,7 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
         pools::upsample,
     ),
     layer("dropout", &[Parameter::new("rate", Kind::Float, Default::Float(0.5))], layers::dropout),
+    layer("stochastic_depth", &[Parameter::new("rate", Kind::Float, Default::Needed)], layers::stochastic_depth),
     layer("subsample", &[Parameter::new("stride", Kind::Pair, Default::Needed)], layers::subsample),
     layer("pad_channels", &[Parameter::new("c", Kind::Int, Default::Needed)], layers::pad_channels),
     joint("add", |this, bound, x, label| join(this, "add", bound, x, label)),

@@ -181,6 +181,12 @@ fn blocks_come_to_the_layers_that_their_text_says() {
             "avg_pool1:3x2x2 upsample1:3x4x4 upsample2:3x4x12",
         ),
         ("", "adaptive_avg_pool([3, 5]) -> adaptive_avg_pool(1)", "adaptive_avg_pool1:3x3x5 adaptive_avg_pool2:3x1x1"),
+        // Norms and what is random, which leaves the extents as they are.
+        (
+            "",
+            "layer_norm -> group_norm(3) -> local_response_norm(5) -> softmax -> residual(relu -> stochastic_depth(0.2))",
+            "ln1:3x8x8 gn1:3x8x8 local_response_norm1:3x8x8 softmax1:3x8x8 relu1:3x8x8 stochastic_depth1:3x8x8 add1:3x8x8",
+        ),
         // Factors for the channels, as a matrix and as pictures of one element.
         (
             "block se(c) = scale_channels(global_avg_pool -> dense(c) -> relu -> dense(3) -> sigmoid)",

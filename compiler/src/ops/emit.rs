@@ -2,7 +2,8 @@
 
 use super::{Attributes, Graph, NodeId, Op};
 use super::{
-    add, batch_mean, broadcast, constant, div, exp, mul, neg, offset, reduce_sum, relu, rsqrt, scale, square, sub,
+    add, batch_mean, broadcast, constant, div, exp, mul, neg, offset, power, reduce_sum, relu, rsqrt, scale, square,
+    sub,
 };
 use crate::graph::{Attribute, Place};
 
@@ -85,6 +86,11 @@ impl<'g> Emitter<'g> {
     /// x^2
     pub fn square(&mut self, x: NodeId) -> NodeId {
         self.emit(&square::Square, &[x], Attributes::new())
+    }
+
+    /// x^exponent
+    pub fn power(&mut self, x: NodeId, exponent: f64) -> NodeId {
+        self.emit(&power::Power, &[x], Attributes::new().with("exponent", Attribute::Float(exponent)))
     }
 
     /// 1 / sqrt(x)

@@ -12,6 +12,7 @@ mod batch_mean;
 pub mod batch_norm;
 mod batch_var;
 mod broadcast;
+mod channel_window_sum;
 mod check;
 mod concat;
 mod constant;
@@ -33,11 +34,14 @@ mod exp;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
+mod group_norm;
 mod hardsigmoid;
 mod hardswish;
 mod input;
+mod layer_norm;
 pub mod leaf;
 mod leaky_relu;
+mod local_response_norm;
 mod max_pool;
 mod max_pool_grad;
 mod momentum;
@@ -47,6 +51,7 @@ mod offset;
 mod pad_channels;
 mod parameter;
 pub mod pool;
+mod power;
 mod reduce_sum;
 mod relu;
 mod relu6;
@@ -60,8 +65,12 @@ mod sgd;
 mod sigmoid;
 mod silu;
 mod slice_channels;
+mod softmax;
+mod softmax_grad;
 mod sqrt;
 mod square;
+mod standardize;
+mod standardize_grad;
 mod statistic;
 pub mod stencil;
 mod sub;
@@ -156,6 +165,7 @@ pub static OPS: &[&dyn Op] = &[
     &square::Square,
     &sqrt::Sqrt,
     &rsqrt::Rsqrt,
+    &power::Power,
     &exp::Exp,
     &erf::Erf,
     &relu::Relu,
@@ -174,6 +184,14 @@ pub static OPS: &[&dyn Op] = &[
     &batch_mean::BatchMean,
     &batch_var::BatchVar,
     &batch_norm::BatchNorm,
+    &layer_norm::LayerNorm,
+    &group_norm::GroupNorm,
+    &standardize::Standardize,
+    &standardize_grad::StandardizeGrad,
+    &local_response_norm::LocalResponseNorm,
+    &channel_window_sum::ChannelWindowSum,
+    &softmax::Softmax,
+    &softmax_grad::SoftmaxGrad,
     &conv2d::Conv2d,
     &conv2d_input_grad::Conv2dInputGrad,
     &conv2d_weight_grad::Conv2dWeightGrad,

@@ -62,7 +62,7 @@ pub fn operands(op: &dyn Op, types: &[TensorType], seed: u64) -> Vec<Tensor> {
 
 /// Whether operand `at` of the op must be positive for a real result or a moderate gradient.
 fn needs_positive(op: &str, at: usize) -> bool {
-    matches!((op, at), ("sqrt" | "rsqrt", 0) | ("div", 1) | ("batch_norm", 2))
+    matches!((op, at), ("sqrt" | "rsqrt" | "power", 0) | ("div", 1) | ("batch_norm", 2))
 }
 
 /// Whether the op levels off or changes its form some way from zero, so that its samples have to reach that far.

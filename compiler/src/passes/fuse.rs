@@ -51,6 +51,11 @@ fn takes_epilogue(op: &str) -> bool {
             | "avg_pool_grad"
             | "resample"
             | "resample_grad"
+            | "softmax"
+            | "softmax_grad"
+            | "standardize"
+            | "standardize_grad"
+            | "channel_window_sum"
     )
 }
 

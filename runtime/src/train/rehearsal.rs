@@ -31,7 +31,7 @@ impl Trainer {
     /// Bytes that the run needs, by what for, as far as it is known before it begins.
     pub fn memory(&self) -> Vec<(&'static str, u64)> {
         let executables = || self.step.0.iter().chain(&self.evaluation.0).map(|(_, executable)| executable);
-        let scratch = executables().map(|executable| executable.scratch()).max().unwrap_or(0);
+        let scratch: usize = executables().map(|executable| executable.scratch()).sum();
         let state: usize = (0..self.state.specs().len()).map(|place| 4 * self.state.physical(place).len()).sum();
         let image: usize = self.train.dims().iter().product();
         vec![

@@ -1,10 +1,12 @@
 //! Loop nests of the ops that are more than elementwise, one file a family.
 
+mod channel_window_sum;
 mod convolution;
 mod cross_entropy;
 mod elementwise;
 mod input_grad;
 mod movement;
+mod parts;
 mod pool;
 mod pool_grad;
 mod resample;
@@ -41,6 +43,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, temporary: &mut dyn FnMut(usize) -> usize) 
         "flatten" | "unflatten" | "subsample" | "subsample_grad" | "pad_channels" | "slice_channels" | "concat" => {
             vec![movement::lower(kernel, anchor)]
         }
+        "softmax" => vec![parts::softmax(kernel, anchor)],
+        "softmax_grad" => vec![parts::softmax_grad(kernel, anchor)],
+        "standardize" | "standardize_grad" => vec![parts::standardize(kernel, anchor)],
+        "channel_window_sum" => vec![channel_window_sum::lower(kernel, anchor)],
         "cross_entropy" => vec![cross_entropy::lower(kernel, anchor)],
         "cross_entropy_grad" => vec![cross_entropy::lower_grad(kernel, anchor)],
         "correct" => vec![cross_entropy::lower_correct(kernel, anchor)],
