@@ -6,7 +6,7 @@ use crate::optimizer::{Average, Clip, Group, Optimizer};
 use crate::program::Precision;
 pub use crate::schedule::{Part, Schedule};
 use crate::stopping::Stopping;
-pub use data::{DataConfig, Resize, Source, Stage, Transform, Views};
+pub use data::{DataConfig, Holdout, Resize, Source, Stage, Transform, Views};
 use serde::{Deserialize, Serialize};
 
 /// The `train` section.

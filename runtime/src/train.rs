@@ -10,7 +10,7 @@ pub use trap::Trap;
 
 use crate::checkpoint::Position;
 use crate::config::TrainConfig;
-use crate::data::{Batch, DataError, Dataset, Loader, Order, Pipeline};
+use crate::data::{self, Batch, DataError, Dataset, Loader, Order, Pipeline};
 use crate::evaluation::Evaluation;
 use crate::executable::{Culprit, Executable, ExecutableError};
 use crate::guard::{NotFinite, not_finite};
@@ -316,7 +316,14 @@ impl Trainer {
         let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
         let seed = self.config.seed;
         let numbers = self.position.step..steps;
-        let loader = Loader::start(&self.dataset, &self.train, Order::Train { seed }, self.config.batch, numbers, 1);
+        let loader = Loader::start(
+            &self.dataset,
+            &self.train,
+            Order::Train { seed },
+            self.config.batch,
+            numbers,
+            data::threads(&self.dataset.train),
+        );
         // Time that tests and checkpoints take does not count as training.
         let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
         for batch in loader {
@@ -440,7 +447,7 @@ fn test_each(
     let batches = dataset.test.len().div_ceil(batch) as u64;
     let start = Instant::now();
     let mut meter = Meter::default();
-    for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, 1) {
+    for batch in Loader::start(dataset, pipeline, Order::Test, batch, 0..batches, data::threads(&dataset.test)) {
         let batch = batch?;
         let (loss, correct, logits) = evaluation.evaluate(&batch, pipeline, workers, state);
         meter.add(loss, correct, batch.labels.len());

@@ -77,6 +77,7 @@ enum Verb {
     Plot(plot::Arguments),
     Predict(predict::Arguments),
     Report(report::Arguments),
+    Data(data::Arguments),
     Profile(profile::Arguments),
 }
 
@@ -118,6 +119,7 @@ pub fn run() -> ExitCode {
         Verb::Lr(arguments) => lr::run(&arguments).map(done),
         Verb::Bench(arguments) => bench::run(&arguments).map(done),
         Verb::Runs(arguments) => runs::run(&arguments).map(done),
+        Verb::Data(arguments) => data::run(&arguments).map(done),
         Verb::Plot(arguments) => plot::run(&arguments).map(done),
         Verb::Predict(arguments) => predict::run(&arguments).map(done),
         Verb::Report(arguments) => report::run(&arguments).map(done),

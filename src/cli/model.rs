@@ -165,7 +165,7 @@ fn parse(file: &Path) -> Result<(Sources, syntax::ast::Ast), Failure> {
 }
 
 /// Diagnostics as the terminal shows them, coloured where standard error is a terminal.
-fn rendered(sources: &Sources, found: &[Diagnostic]) -> Failure {
+pub fn rendered(sources: &Sources, found: &[Diagnostic]) -> Failure {
     let color = std::io::stderr().is_terminal();
     let texts: Vec<String> = found.iter().map(|diagnostic| diagnostic.render(sources, color)).collect();
     Failure::rendered(texts.join("\n"))

@@ -7,10 +7,11 @@ use super::sections::entry;
 use super::value::{Bound, Default, Environment, Kind, Parameter, Value};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::{Expr, ExprKind, Section};
-use rnet_runtime::config::{DataConfig, Resize, Source, Transform, Views};
+use rnet_runtime::config::{DataConfig, Holdout, Resize, Source, Transform, Views};
 
 /// The keys of `data`.
-pub(super) const DATA_KEYS: &[&str] = &["source", "train", "test", "average_flips", "average_shift"];
+pub(super) const DATA_KEYS: &[&str] =
+    &["source", "train", "test", "holdout", "holdout_seed", "average_flips", "average_shift"];
 
 /// Most pixels along a side.
 const LARGEST_SIDE: u64 = 1 << 16;
@@ -19,8 +20,17 @@ const LARGEST_SIDE: u64 = 1 << 16;
 pub(super) static SOURCES: &[Constructor] = &[
     new("digits", &[]),
     new("cifar10", &[Parameter::new("path", Kind::Text, Default::Text("data/cifar-10-batches-bin"))]),
+    new("cifar100", &[Parameter::new("path", Kind::Text, Default::Text("data/cifar-100-binary"))]),
     new("mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/mnist"))]),
     new("fashion_mnist", &[Parameter::new("path", Kind::Text, Default::Text("data/fashion-mnist"))]),
+    new(
+        "folder",
+        &[
+            Parameter::new("path", Kind::Text, Default::Needed),
+            Parameter::new("skip_corrupt", Kind::Bool, Default::Bool(false)),
+        ],
+    ),
+    new("arrays", &[Parameter::new("path", Kind::Text, Default::Needed)]),
 ];
 
 /// The steps of `train = ..` and `test = ..` in a data section.
@@ -74,6 +84,7 @@ impl<'a> Elaborator<'a> {
         let source = self.source(&source.value, &env)?;
         let train = self.transforms(section, "train", &env)?;
         let test = self.transforms(section, "test", &env)?;
+        let holdout = self.holdout(section, &env)?;
         let flips = match entry(section, "average_flips") {
             Some(entry) => self.flag("average_flips", &entry.value, &env)?,
             None => false,
@@ -82,11 +93,11 @@ impl<'a> Elaborator<'a> {
             Some(entry) => self.whole("average_shift", &entry.value, 0, LARGEST_SIDE as i64, &env)? as usize,
             None => 0,
         };
-        Ok(DataConfig { source, train, test, views: Views { flips, shift } })
+        Ok(DataConfig { source, train, test, holdout, views: Views { flips, shift } })
     }
 
     /// Where samples come from.
-    fn source(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Source> {
+    pub fn source(&mut self, expr: &'a Expr, env: &Environment<'a>) -> Outcome<Source> {
         let (name, bound) = self.construct("a data source", SOURCES, expr, env)?;
         let path = |bound: &Bound| match bound.get("path").0 {
             Value::Text(path) => path.to_string(),
@@ -95,9 +106,36 @@ impl<'a> Elaborator<'a> {
         Ok(match name {
             "digits" => Source::Digits,
             "cifar10" => Source::Cifar10(path(&bound)),
+            "cifar100" => Source::Cifar100(path(&bound)),
             "mnist" => Source::Mnist(path(&bound)),
+            "folder" => {
+                let skip_corrupt = matches!(bound.get("skip_corrupt").0, Value::Bool(true));
+                Source::Folder { path: path(&bound), skip_corrupt }
+            }
+            "arrays" => Source::Arrays(path(&bound)),
             _ => Source::FashionMnist(path(&bound)),
         })
+    }
+
+    fn holdout(&mut self, section: &'a Section, env: &Environment<'a>) -> Outcome<Option<Holdout>> {
+        let seed = entry(section, "holdout_seed");
+        let Some(share) = entry(section, "holdout") else {
+            return match seed {
+                Some(seed) => self.error("E134", seed.key.span, "`holdout_seed` without a `holdout`"),
+                None => Ok(None),
+            };
+        };
+        let seed = match seed {
+            Some(seed) => self.whole("holdout_seed", &seed.value, 0, i64::MAX, env)?,
+            None => 0,
+        };
+        match self.eval(&share.value, env)? {
+            Value::Float(share) if 0.0 < share && share < 1.0 => Ok(Some(Holdout { share, seed })),
+            other => {
+                let message = format!("`holdout` lies between 0 and 1, this is {}", other.spelling());
+                self.error("E102", share.value.span, message)
+            }
+        }
     }
 
     fn flag(&mut self, key: &str, expr: &'a Expr, env: &Environment<'a>) -> Outcome<bool> {

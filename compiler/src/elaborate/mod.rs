@@ -33,11 +33,12 @@ pub mod vocabulary;
 
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::graph::{Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
+use crate::syntax;
 use crate::syntax::ast::{self, Ast, Expr, ExprKind, Item, SectionKind, Statement};
 use builder::Builder;
 use evaluate::{Elaborator, Outcome};
 use load::Modules;
-use rnet_runtime::config::{DataConfig, Loss, TrainConfig};
+use rnet_runtime::config::{DataConfig, Loss, Source, TrainConfig};
 use std::collections::HashSet;
 use value::{Environment, Value};
 
@@ -133,6 +134,22 @@ pub struct Layer {
 /// Every mistake that was found.
 pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<Elaborated, Vec<Diagnostic>> {
     examine(sources, ast, options).outcome
+}
+
+/// A data source that stands alone, such as `folder("photos")`.
+///
+/// # Errors
+/// Every mistake that was found.
+pub fn source(sources: &mut Sources, text: &str) -> Result<Source, Vec<Diagnostic>> {
+    let file = sources.add("the command line", text);
+    let expr = syntax::parse_value(sources, file)?;
+    let empty = sources.add("nothing", "");
+    let ast = syntax::parse(sources, empty)?;
+    let modules = load::load(sources, &ast)?;
+    let place = load::beginning(file);
+    let mut elaborator = Elaborator::new(&modules, sources, Builder::new(Mode::Eval), u64::MAX, place);
+    let source = elaborator.source(&expr, &Environment::of(Modules::MAIN));
+    source.map_err(|_| std::mem::take(&mut elaborator.found))
 }
 
 /// Elaborates a parsed file; of one with mistakes the part before them is told all the same.

@@ -11,6 +11,8 @@ pub struct DataConfig {
     pub train: Vec<Transform>,
     /// What happens to a test image, in order.
     pub test: Vec<Transform>,
+    /// Training samples that are tested on, rather than the source's own test samples.
+    pub holdout: Option<Holdout>,
     /// What the answers to a test image are averaged over.
     pub views: Views,
 }
@@ -33,6 +35,26 @@ pub enum Source {
     Mnist(String),
     /// The same files, Fashion-MNIST's directory.
     FashionMnist(String),
+    /// CIFAR-100 binary files: 3x32x32, 100 classes.
+    Cifar100(String),
+    /// JPEG and PNG pictures of any size, 3 channels, a folder a class: under `train` and `test` or `val`, or directly.
+    Folder {
+        /// The folder.
+        path: String,
+        /// Whether pictures that cannot be decoded are left out; else the first of them ends the run.
+        skip_corrupt: bool,
+    },
+    /// A file of arrays, NPZ or safetensors.
+    Arrays(String),
+}
+
+/// Training samples that are held out for testing.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Holdout {
+    /// Their share of each class.
+    pub share: f64,
+    /// Determines which.
+    pub seed: u64,
 }
 
 /// The views of a test image whose logits are averaged. The image itself is always one of them.

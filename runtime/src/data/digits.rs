@@ -40,6 +40,7 @@ pub(super) fn read() -> Dataset {
         classes: owned(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]),
         train: samples(train),
         test: samples(test),
+        skipped: Vec::new(),
     }
 }
 

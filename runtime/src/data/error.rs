@@ -86,6 +86,57 @@ pub enum DataError {
         /// How to get the right ones.
         hint: String,
     },
+    /// A picture cannot be decoded.
+    #[error("{}: the picture is damaged, or none: {reason}\n  \
+             help: replace or remove it, or leave such pictures out: `folder(path, skip_corrupt = true)`", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's reason.
+        reason: String,
+    },
+    /// A folder of pictures is not laid out as it should be.
+    #[error("{}: expected {expected}, found {found}\n  help: {hint}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What should be in it.
+        expected: String,
+        /// What is.
+        found: String,
+        /// How it should be.
+        hint: String,
+    },
+    /// A file of arrays does not hold what it should.
+    #[error("{}: {reason}\n  help: {hint}", path.display())]
+    Arrays {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What should be in it.
+        hint: String,
+    },
+    /// There are no test samples.
+    #[error(
+        "{name} has no samples for testing\n  help: `holdout = 0.1` in the data section holds a tenth of the training samples out"
+    )]
+    NoTest {
+        /// The data set.
+        name: String,
+    },
+    /// Holding out leaves one half without samples.
+    #[error(
+        "`holdout = {share}`: of the {samples} training samples of {name} none would be left to train or to test on"
+    )]
+    Holdout {
+        /// The share.
+        share: f64,
+        /// Training samples before.
+        samples: usize,
+        /// The data set.
+        name: String,
+    },
     /// A crop does not fit into the image.
     #[error(
         "`{transform}({side})`: the images of {name} are {images} at this point, smaller than the crop\n  \

@@ -57,7 +57,7 @@ pub(super) fn read(directory: &Path, family: &Family) -> Result<Dataset, DataErr
         });
     }
     let (name, classes) = (family.name.to_string(), owned(family.classes));
-    Ok(Dataset { name, channels: 1, white: 255, classes, train, test })
+    Ok(Dataset { name, channels: 1, white: 255, classes, train, test, skipped: Vec::new() })
 }
 
 /// The images and labels of `train` or `t10k`, the images' file and their extents.

@@ -5,6 +5,7 @@
 
 use super::{DataError, Dataset, Draws, Pipeline, Samples};
 use crate::random::{Stream, permutation};
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -37,6 +38,11 @@ pub struct Batch {
     pub labels: Vec<i32>,
     /// Where images are mixed, each one's share of each class, [N, classes].
     pub targets: Option<Vec<f32>>,
+}
+
+/// Threads that keep the step fed: one, or where pictures have to be decoded as many as there are cores.
+pub fn threads(samples: &Samples) -> usize {
+    if samples.are_pictures() { std::thread::available_parallelism().map_or(1, NonZero::get) } else { 1 }
 }
 
 /// Delivers batches in order, or the first mistake in the data, after which there is nothing more. Those of all epochs are numbered through, from 0; the last of an epoch holds what is left
@@ -168,7 +174,7 @@ fn load(
             Order::Train { seed } => Draws::train(seed, epoch, sample),
             Order::Test => Draws::none(),
         };
-        pipeline.apply(&samples.image(sample)?, draws, target);
+        pipeline.load(samples, sample, draws, target)?;
     }
     let labels: Vec<i32> = chosen.iter().map(|&sample| samples.label(sample) as i32).collect();
     let targets = match order {
@@ -181,10 +187,11 @@ fn load(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, Transform};
+    use crate::config::{Holdout, Resize, Source, Transform};
+    use crate::data::{Image, encode_png};
 
     fn digits() -> (Arc<Dataset>, Pipeline) {
-        let dataset = Dataset::open(&Source::Digits).unwrap();
+        let dataset = Dataset::read(&Source::Digits).unwrap();
         let transforms = [Transform::Pad(1), Transform::RandomCrop(8), Transform::RandomFlip { alternating: true }];
         let pipeline = Pipeline::new(&transforms, &dataset).unwrap();
         (Arc::new(dataset), pipeline)
@@ -227,6 +234,49 @@ mod tests {
         assert_eq!(reference, load(0..20, 3));
         assert_eq!(reference[11..], load(11..20, 2));
         assert_ne!(reference[0], reference[8]);
+    }
+
+    #[test]
+    fn pictures_come_the_same_from_any_number_of_threads_and_from_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        for (class, folder) in ["ant", "bee"].into_iter().enumerate() {
+            std::fs::create_dir_all(directory.path().join(folder)).unwrap();
+            for at in 0..20 {
+                let [height, width] = [8 + at % 3, 9 + at % 5];
+                let planes = (0..3 * height * width).map(|x| (x * (at + 3) + class * 100) as u8).collect();
+                let image = Image { dims: [3, height, width], white: 255, planes };
+                std::fs::write(directory.path().join(format!("{folder}/{at}.png")), encode_png(&image).unwrap())
+                    .unwrap();
+            }
+        }
+        let source = Source::Folder { path: directory.path().display().to_string(), skip_corrupt: false };
+        let dataset = Arc::new(Dataset::open(&source, Some(&Holdout { share: 0.25, seed: 1 })).unwrap());
+        assert_eq!((dataset.train.len(), dataset.test.len()), (30, 10));
+        let crop = Transform::RandomResizedCrop { side: 6, scale: [0.5, 1.0], ratio: [0.8, 1.25] };
+        let chains = [vec![crop.clone()], vec![Transform::Resize(Resize::Shorter(7)), Transform::RandomCrop(6)]];
+        for transforms in chains {
+            let pipeline = Pipeline::new(&transforms, &dataset).unwrap();
+            let load = |pipeline: &Pipeline, threads| -> Vec<Batch> {
+                Loader::start(&dataset, pipeline, Order::Train { seed: 3 }, 7, 0..15, threads)
+                    .map(Result::unwrap)
+                    .collect()
+            };
+            let reference = load(&pipeline, 1);
+            assert_eq!(reference.iter().map(|batch| batch.labels.len()).sum::<usize>(), 90);
+            assert_eq!(load(&pipeline, 3), reference);
+            // Room for all, for some, for none; and what is there already.
+            for bytes in [1 << 20, 3_000, 0] {
+                let cached = pipeline.clone().cached(&dataset.train, bytes);
+                assert!(load(&cached, 2) == reference && load(&cached, 1) == reference, "{bytes} bytes");
+            }
+        }
+        // Mistakes come in order too.
+        let file = dataset.train.file(11).unwrap().to_path_buf();
+        std::fs::write(&file, "junk").unwrap();
+        let pipeline = Pipeline::new(&[crop], &dataset).unwrap();
+        let mut loader = Loader::start(&dataset, &pipeline, Order::Train { seed: 3 }, 1, 0..60, 3);
+        let good = loader.by_ref().take_while(Result::is_ok).count();
+        assert!(good < 30 && loader.next().is_none());
     }
 
     #[test]

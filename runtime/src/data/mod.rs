@@ -3,23 +3,33 @@
 //! A data set is what its files hold: bytes, memory-mapped where the file is not compressed. A [`Pipeline`] turns one image
 //! into f32, channels last, with the random choices of its sample; a [`Loader`] does that ahead of time, in order.
 
-mod cifar10;
+mod arrays;
+mod cache;
+mod cifar;
+mod decode;
 mod digits;
 mod error;
+mod folder;
+mod holdout;
 mod idx;
 mod loader;
 pub mod picture;
 mod samples;
+pub mod sheet;
+mod statistics;
+mod sweep;
 mod transform;
 mod views;
 
+pub use decode::{encode_png, read_picture};
 pub use error::DataError;
-pub use loader::{Batch, Loader, Order};
+pub use loader::{Batch, Loader, Order, threads};
 pub use samples::{Image, Samples};
+pub use sweep::sweep;
 pub use transform::{Draws, Extents, Pipeline};
 pub use views::View;
 
-use crate::config::Source;
+use crate::config::{Holdout, Source};
 use samples::{Bytes, Part};
 use std::path::Path;
 
@@ -36,21 +46,23 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// What is trained on.
     pub train: Samples,
-    /// What is tested on.
+    /// What is tested on; empty where the source says nothing of it.
     pub test: Samples,
+    /// Why pictures have been left out: one reason each.
+    pub skipped: Vec<DataError>,
 }
 
 impl Dataset {
-    /// Reads the data set that a `.rnet` file names.
+    /// Reads the data set that a `.rnet` file names, and holds a share of its training samples out where that is asked for.
     ///
     /// # Errors
-    /// When a file is missing or not what it should be.
-    pub fn open(source: &Source) -> Result<Dataset, DataError> {
-        match source {
-            Source::Digits => Ok(digits::read()),
-            Source::Cifar10(directory) => cifar10::read(Path::new(directory)),
-            Source::Mnist(directory) => idx::read(Path::new(directory), &idx::MNIST),
-            Source::FashionMnist(directory) => idx::read(Path::new(directory), &idx::FASHION_MNIST),
+    /// When a file is missing or not what it should be; when nothing is there to test on.
+    pub fn open(source: &Source, holdout: Option<&Holdout>) -> Result<Dataset, DataError> {
+        let dataset = Dataset::read(source)?;
+        match holdout {
+            Some(holdout) => dataset.with_holdout(holdout),
+            None if dataset.test.is_empty() => Err(DataError::NoTest { name: dataset.name }),
+            None => Ok(dataset),
         }
     }
 
@@ -59,33 +71,23 @@ impl Dataset {
         self.train.memory() + self.test.memory()
     }
 
-    /// Mean and standard deviation of each channel over all training images, in units of `white`.
-    ///
-    /// Computed in whole numbers, so the order of summation does not matter.
+    /// Reads the data set as it is, perhaps without test samples.
     ///
     /// # Errors
-    /// When an image cannot be read.
-    pub fn statistics(&self) -> Result<(Vec<f64>, Vec<f64>), DataError> {
-        let mut sums = vec![(0u64, 0u64, 0u64); self.channels];
-        for index in 0..self.train.len() {
-            let image = self.train.image(index)?;
-            let [_, height, width] = image.dims;
-            for (plane, (count, sum, squares)) in image.planes.chunks_exact(height * width).zip(&mut sums) {
-                *count += plane.len() as u64;
-                // 2^16 squares of bytes fit into 32 bits, which vectorise better than 64.
-                for chunk in plane.chunks(1 << 16) {
-                    *sum += u64::from(chunk.iter().map(|&value| u32::from(value)).sum::<u32>());
-                    *squares += u64::from(chunk.iter().map(|&value| u32::from(value) * u32::from(value)).sum::<u32>());
-                }
+    /// When a file is missing or not what it should be.
+    pub fn read(source: &Source) -> Result<Dataset, DataError> {
+        match source {
+            Source::Digits => Ok(digits::read()),
+            Source::Cifar10(directory) => cifar::read(Path::new(directory), &cifar::CIFAR10),
+            Source::Cifar100(directory) => cifar::read(Path::new(directory), &cifar::CIFAR100),
+            Source::Mnist(directory) => idx::read(Path::new(directory), &idx::MNIST),
+            Source::FashionMnist(directory) => idx::read(Path::new(directory), &idx::FASHION_MNIST),
+            Source::Arrays(file) => arrays::read(Path::new(file)),
+            Source::Folder { path, skip_corrupt } => {
+                let dataset = folder::read(Path::new(path))?;
+                if *skip_corrupt { folder::without_corrupt(dataset) } else { Ok(dataset) }
             }
         }
-        let white = f64::from(self.white);
-        let statistics = sums.into_iter().map(|(count, sum, squares)| {
-            let mean = sum as f64 / count as f64;
-            let variance = (squares as f64 / count as f64 - mean * mean).max(0.0);
-            (mean / white, variance.sqrt() / white)
-        });
-        Ok(statistics.unzip())
     }
 }
 

@@ -2,7 +2,7 @@
 //! rates it bears.
 
 use super::{Scalars, Trainer};
-use crate::data::{DataError, Loader, Order};
+use crate::data::{self, DataError, Loader, Order};
 use crate::guard::not_finite;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,14 @@ impl Trainer {
     pub fn rehearse(&mut self, limit: Duration) -> Result<Estimate, DataError> {
         let order = Order::Train { seed: self.config.seed };
         let numbers = 0..u64::MAX / 2;
-        let loader = Loader::start(&self.dataset, &self.train, order, self.config.batch, numbers, 1);
+        let loader = Loader::start(
+            &self.dataset,
+            &self.train,
+            order,
+            self.config.batch,
+            numbers,
+            data::threads(&self.dataset.train),
+        );
         let (mut times, mut number, mut start) = (Vec::new(), 0, Instant::now());
         let begin = start;
         for batch in loader {
@@ -80,7 +87,14 @@ impl Trainer {
     /// Seconds of a whole test, from as many batches as fit into `limit`.
     fn time_test(&mut self, limit: Duration) -> Result<f64, DataError> {
         let batches = self.dataset.test.len().div_ceil(self.config.batch) as u64;
-        let loader = Loader::start(&self.dataset, &self.test, Order::Test, self.config.batch, 0..batches, 1);
+        let loader = Loader::start(
+            &self.dataset,
+            &self.test,
+            Order::Test,
+            self.config.batch,
+            0..batches,
+            data::threads(&self.dataset.test),
+        );
         let (start, mut images) = (Instant::now(), 0);
         for batch in loader {
             let batch = batch?;
@@ -100,7 +114,14 @@ impl Trainer {
     /// When an image cannot be read.
     pub fn overfit(&mut self, each: &mut dyn FnMut(u64, f32, f32, usize) -> bool) -> Result<(), DataError> {
         let order = Order::Train { seed: self.config.seed };
-        let mut loader = Loader::start(&self.dataset, &self.test, order, self.config.batch, 0..1, 1);
+        let mut loader = Loader::start(
+            &self.dataset,
+            &self.test,
+            order,
+            self.config.batch,
+            0..1,
+            data::threads(&self.dataset.train),
+        );
         let mut batch = loader.next().expect("a data set has a first batch")?;
         // The step takes labels as the training images have them.
         batch.targets = self.train.unmixed(&batch.labels);
@@ -122,7 +143,14 @@ impl Trainer {
     pub fn sweep(&mut self, rates: &[f64], each: &mut dyn FnMut(f64, f32) -> bool) -> Result<(), DataError> {
         let order = Order::Train { seed: self.config.seed };
         let numbers = 0..rates.len() as u64;
-        let loader = Loader::start(&self.dataset, &self.train, order, self.config.batch, numbers, 1);
+        let loader = Loader::start(
+            &self.dataset,
+            &self.train,
+            order,
+            self.config.batch,
+            numbers,
+            data::threads(&self.dataset.train),
+        );
         for (step, (batch, &lr)) in loader.zip(rates).enumerate() {
             let batch = batch?;
             let scalars = Scalars { lr, ..self.scalars(step as u64) };

@@ -1,7 +1,7 @@
 //! Going back: a step that went wrong is reached again, to the bit, and looked at value by value.
 
 use super::{Batched, Scalars, Trainer};
-use crate::data::{Batch, DataError, Loader, Order};
+use crate::data::{self, Batch, DataError, Loader, Order};
 use crate::executable::{Culprit, Executable, ExecutableError};
 use crate::program::Program;
 use crate::state::State;
@@ -32,7 +32,14 @@ impl Trainer {
         assert!(self.position.step <= done && done < self.steps(), "replay: step {done} lies behind");
         let order = Order::Train { seed: self.config.seed };
         let numbers = self.position.step..done + 1;
-        let loader = Loader::start(&self.dataset, &self.train, order, self.config.batch, numbers, 1);
+        let loader = Loader::start(
+            &self.dataset,
+            &self.train,
+            order,
+            self.config.batch,
+            numbers,
+            data::threads(&self.dataset.train),
+        );
         for batch in loader {
             let batch = batch?;
             let scalars = self.scalars(self.position.step);

@@ -17,10 +17,12 @@ mod random_resized_crop;
 mod resize;
 mod translate;
 
-use super::{DataError, Dataset, Image, View};
+use super::cache::Cache;
+use super::{DataError, Dataset, Image, Samples, View};
 use crate::config::{Transform, Views};
 use crate::random::Stream;
 use canvas::Canvas;
+use std::borrow::Cow;
 use std::fmt::{self, Debug, Display};
 use std::sync::Arc;
 
@@ -87,6 +89,10 @@ trait Step: Debug + Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     steps: Vec<Arc<dyn Step>>,
+    /// How many of them, from the first on, do the same to an image each time.
+    fixed: usize,
+    /// Pictures that have gone through those.
+    cache: Option<Arc<Cache>>,
     /// Extents of the result: channels, height, width.
     dims: [usize; 3],
     /// The value of each byte, for each channel.
@@ -127,7 +133,15 @@ impl Pipeline {
             return Err(DataError::Sizes { name: name.clone(), images: extents.to_string() });
         }
         let dims = [channels, extents.height, extents.width];
-        Ok(Pipeline { steps, dims, values, mix, classes: dataset.classes.len(), views: Views::default().all() })
+        let (classes, views) = (dataset.classes.len(), Views::default().all());
+        let fixed = transforms[..steps.len()].iter().take_while(|transform| transform.is_fixed()).count();
+        Ok(Pipeline { steps, fixed, cache: None, dims, values, mix, classes, views })
+    }
+
+    /// The same, which keeps up to so many bytes of decoded pictures, if those samples are pictures. It serves no others after that.
+    pub fn cached(self, samples: &Samples, bytes: u64) -> Pipeline {
+        let cache = samples.are_pictures().then(|| Arc::new(Cache::new(samples.len(), bytes)));
+        Pipeline { cache, ..self }
     }
 
     /// The same with answers averaged over views of each image.
@@ -153,23 +167,59 @@ impl Pipeline {
         self.dims
     }
 
+    /// Transforms a sample into `target`, as [`Pipeline::apply`] does.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn load(&self, samples: &Samples, sample: usize, draws: Draws, target: &mut [f32]) -> Result<(), DataError> {
+        let Some(cache) = &self.cache else {
+            self.apply(&samples.image(sample)?, draws, target);
+            return Ok(());
+        };
+        let passed_by;
+        let prepared = match cache.get(sample) {
+            Some(image) => image,
+            None => match cache.keep(sample, self.prepared(samples.image(sample)?)) {
+                Ok(image) => image,
+                Err(image) => {
+                    passed_by = image;
+                    &passed_by
+                }
+            },
+        };
+        self.canvas(prepared, self.fixed, draws).write(&self.values, target);
+        Ok(())
+    }
+
+    /// What the first, fixed steps make of an image.
+    fn prepared(&self, image: Image) -> Image<'static> {
+        if self.fixed == 0 {
+            return Image { planes: Cow::Owned(image.planes.into_owned()), ..image };
+        }
+        let mut canvas = Canvas::new(&image);
+        let mut draws = Draws::none();
+        self.steps[..self.fixed].iter().for_each(|step| step.apply(&mut canvas, &mut draws));
+        canvas.into_image()
+    }
+
     /// Transforms one image into `target`, as [height, width, channels].
     ///
     /// # Panics
     /// When the image has other channels, or `target` another length.
-    pub fn apply(&self, image: &Image, mut draws: Draws, target: &mut [f32]) {
-        self.canvas(image, &mut draws).write(&self.values, target);
+    pub fn apply(&self, image: &Image, draws: Draws, target: &mut [f32]) {
+        self.canvas(image, 0, draws).write(&self.values, target);
     }
 
     /// Transforms one image but for its normalisation and what is mixed into it, as somebody would look at it.
-    pub fn picture(&self, image: &Image, mut draws: Draws) -> Image<'static> {
-        self.canvas(image, &mut draws).into_image()
+    pub fn picture(&self, image: &Image, draws: Draws) -> Image<'static> {
+        self.canvas(image, 0, draws).into_image()
     }
 
-    fn canvas<'a>(&self, image: &'a Image, draws: &mut Draws) -> Canvas<'a> {
+    /// An image after the steps from `first` on.
+    fn canvas<'a>(&self, image: &'a Image, first: usize, mut draws: Draws) -> Canvas<'a> {
         assert_eq!(image.dims[0], self.dims[0], "the image has other channels");
         let mut canvas = Canvas::new(image);
-        self.steps.iter().for_each(|step| step.apply(&mut canvas, draws));
+        self.steps[first..].iter().for_each(|step| step.apply(&mut canvas, &mut draws));
         assert_eq!(canvas.extents(), self.dims[1..], "the image has other extents");
         canvas
     }

@@ -14,7 +14,15 @@ fn dataset_of(white: u8) -> Dataset {
         Samples::of_parts(vec![part], vec![0], [2, 3, 4], white)
     };
     let classes = vec!["one".to_string(), "other".to_string()];
-    Dataset { name: "tiny".to_string(), channels: 2, white, classes, train: samples(), test: samples() }
+    Dataset {
+        name: "tiny".to_string(),
+        channels: 2,
+        white,
+        classes,
+        train: samples(),
+        test: samples(),
+        skipped: vec![],
+    }
 }
 
 const FLIP: Transform = Transform::RandomFlip { alternating: false };
