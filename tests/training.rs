@@ -248,7 +248,7 @@ fn what_does_not_fit_is_said() {
         (&["train", "bare.rnet"], "the file has no data section"),
         (&["train", "net.rnet", "--data", "."], "the digits are built in"),
         (&["train", &cifar, "--data", "nowhere"], "--data nowhere: there is no such directory"),
-        (&["train", &cifar], "data_batch_1.bin: a batch of CIFAR-10 is not there"),
+        (&["train", &cifar], "data_batch_1.bin: a batch of CIFAR images is not there"),
         (&["train", "net.rnet", "--out", "full"], "the directory is not empty"),
         (&["train", "net.rnet", "--batch", "0"], "`batch` lies between 1 and"),
         (&["train", "net.rnet", "--steps", "2", "--epochs", "2"], "cannot be used with"),

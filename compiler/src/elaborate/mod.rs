@@ -143,8 +143,9 @@ pub fn elaborate(sources: &mut Sources, ast: &Ast, options: &Options) -> Result<
 pub fn source(sources: &mut Sources, text: &str) -> Result<Source, Vec<Diagnostic>> {
     let file = sources.add("the command line", text);
     let expr = syntax::parse_value(sources, file)?;
-    let empty = sources.add("nothing", "");
-    let ast = syntax::parse(sources, empty)?;
+    // The elaborator wants a file; that the value stands alone is nobody's mistake.
+    let around = sources.add("nothing", "let _nothing = 0\n");
+    let ast = syntax::parse(sources, around)?;
     let modules = load::load(sources, &ast)?;
     let place = load::beginning(file);
     let mut elaborator = Elaborator::new(&modules, sources, Builder::new(Mode::Eval), u64::MAX, place);

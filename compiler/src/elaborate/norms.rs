@@ -61,8 +61,7 @@ pub(super) fn batch_norm<'a>(
             y
         }
     };
-    let trained = if scale { 2 } else { 1 };
-    this.layer(&path, "batch_norm", result, Cost { parameters: trained * c as u64, multiply_adds: 0 });
+    this.layer(&path, "batch_norm", result, Cost { parameters: 2 * c as u64, multiply_adds: 0 });
     Ok(result)
 }
 

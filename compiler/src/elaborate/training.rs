@@ -170,7 +170,7 @@ impl<'a> Elaborator<'a> {
             _ => Rule::Muon {
                 momentum: share(self, "momentum")?,
                 nesterov: flag(&bound, "nesterov"),
-                iterations: self.from_one(&bound, "iterations", 100)?,
+                iterations: self.at_least_one(&bound, "iterations", 100)?,
             },
         };
         if let Rule::Sgd { momentum: 0.0, nesterov: true } = rule {
@@ -189,7 +189,7 @@ impl<'a> Elaborator<'a> {
     }
 
     /// A whole number from 1 to `most`.
-    fn from_one(&mut self, bound: &Bound<'a>, name: &str, most: u64) -> Outcome<u64> {
+    fn at_least_one(&mut self, bound: &Bound<'a>, name: &str, most: u64) -> Outcome<u64> {
         let value = self.natural(bound, name)?;
         if (1..=most).contains(&value) {
             return Ok(value);
@@ -284,7 +284,7 @@ impl<'a> Elaborator<'a> {
             "none" => Average::None,
             "ema" => Average::Ema { decay: self.below_one(&bound, "decay")? },
             _ => Average::Lookahead {
-                every: self.from_one(&bound, "every", 1 << 20)?,
+                every: self.at_least_one(&bound, "every", 1 << 20)?,
                 alpha: self.within(&bound, "alpha", 0.0, 1.0)?,
                 ramp: self.within(&bound, "ramp", 0.0, 100.0)?,
             },
@@ -343,7 +343,7 @@ impl<'a> Elaborator<'a> {
             _ => Schedule::Warmup,
         };
         let steps = match name {
-            "warmup" => self.from_one(&bound, "steps", i64::MAX as u64)?,
+            "warmup" => self.at_least_one(&bound, "steps", i64::MAX as u64)?,
             _ => self.natural(&bound, "steps")?,
         };
         Ok(Part { schedule, steps: (steps > 0).then_some(steps) })

@@ -28,7 +28,7 @@ pub(super) const CIFAR10: Family = Family {
     train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
     test: &["test_batch.bin"],
     hint: "get https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it, and name its directory \
-           `cifar-10-batches-bin` in the data section or with --data; or `rnet data fetch cifar10`",
+           `cifar-10-batches-bin` in the data section or with --data",
 };
 
 /// A hundred classes; the twenty coarse ones are not used.
@@ -140,7 +140,7 @@ pub(super) const CIFAR100: Family = Family {
     train: &["train.bin"],
     test: &["test.bin"],
     hint: "get https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz, unpack it, and name its directory \
-           `cifar-100-binary` in the data section or with --data; or `rnet data fetch cifar100`",
+           `cifar-100-binary` in the data section or with --data",
 };
 
 /// Reads the files of a directory. They may hold any whole number of records.
