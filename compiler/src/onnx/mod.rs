@@ -1,11 +1,11 @@
 //! The inference graph as an ONNX file: bytes, that any runtime of the format reads.
 //!
 //! What depends on weights alone is computed here, in double precision, and becomes an initialiser; so batch norm that was folded
-//! into a convolution leaves one `Conv` behind. An op without an operator of its own is taken apart. A parameter that is read as it is keeps its name. Activations stay [N,C,H,W] and
+//! into a convolution leaves one `Conv` behind. An op without an operator of its own is taken apart. A parameter that is read as it is keeps its name. Activations stay `[N,C,H,W]` and
 //! weights as PyTorch has them, which is how ONNX has them too.
 //!
-//! [`rules`] is the table from ops to operators; [`emitter`] writes nodes, initialisers and names; [`constants`] computes what
-//! weights alone determine; [`proto`] is the format.
+//! `rules` is the table from ops to operators; `emitter` writes nodes, initialisers and names; `constants` computes what
+//! weights alone determine; `proto` is the format.
 
 mod constants;
 mod emitter;
