@@ -59,7 +59,7 @@ fuzz_target!(|text: &str| -> Corpus {
         .unwrap_or_else(|found| panic!("in evaluation alone: {}", found[0].render(&sources, false)));
     if graph.len() < SMALL {
         if passes::differentiate::differentiate(&mut graph).is_ok() {
-            passes::optimizer::optimizer(&mut graph, &train.optimizer);
+            passes::optimizer::optimizer(&mut graph, &train);
             let _: ControlFlow<String> = passes::run(&mut graph, &mut |_, _| ControlFlow::Continue(()));
         }
         let mut graph = evaluating.graph;
