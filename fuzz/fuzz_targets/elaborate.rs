@@ -30,7 +30,12 @@ fn shown(found: &[Diagnostic], sources: &Sources) {
     found.iter().for_each(|diagnostic| assert!(!diagnostic.render(sources, false).is_empty()));
 }
 
-fn elaborated(sources: &mut Sources, name: &str, text: &str, mode: Mode) -> Option<Result<Elaborated, Vec<Diagnostic>>> {
+fn elaborated(
+    sources: &mut Sources,
+    name: &str,
+    text: &str,
+    mode: Mode,
+) -> Option<Result<Elaborated, Vec<Diagnostic>>> {
     let file = sources.add(name, text);
     let ast = syntax::parse(sources, file).ok()?;
     let options = Options { mode, batch: None, model: None, train: None, set: Vec::new(), memory: 1 << 30 };

@@ -21,8 +21,7 @@ fuzz_target!(|text: &str| -> Corpus {
     let Ok(ast) = parse(&sources, file) else { return Corpus::Reject };
     let tidied = tidy::tidy(&sources, file).expect("it parses");
     let again = sources.add("tidied.rnet", &tidied);
-    let same =
-        parse(&sources, again).unwrap_or_else(|found| panic!("{}\n{tidied}", found[0].render(&sources, false)));
+    let same = parse(&sources, again).unwrap_or_else(|found| panic!("{}\n{tidied}", found[0].render(&sources, false)));
     assert_eq!(format::format(&same), format::format(&ast), "the layout has another tree");
     assert_eq!(tidy::tidy(&sources, again).expect("it parses"), tidied, "the layout is not settled");
     if !text.contains('"') {

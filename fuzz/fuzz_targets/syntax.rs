@@ -18,8 +18,8 @@ fuzz_target!(|text: &str| {
     if let Ok(ast) = parse(&sources, file) {
         let canonical = format::format(&ast);
         let again = sources.add("canonical.rnet", &canonical);
-        let same = parse(&sources, again)
-            .unwrap_or_else(|found| panic!("{}\n{canonical}", found[0].render(&sources, false)));
+        let same =
+            parse(&sources, again).unwrap_or_else(|found| panic!("{}\n{canonical}", found[0].render(&sources, false)));
         assert_eq!(format::format(&same), canonical, "the canonical text is not settled");
     }
 });
