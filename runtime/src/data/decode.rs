@@ -2,7 +2,6 @@
 
 use super::{DataError, Image};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
-use std::borrow::Cow;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -23,20 +22,29 @@ pub(super) fn is_picture(path: &Path) -> bool {
 /// When the file cannot be read; [`DataError::Picture`] when it is no picture, or damaged.
 pub fn read_picture(path: &Path) -> Result<Image<'static>, DataError> {
     let bytes = fs::read(path).map_err(|source| DataError::Read { path: path.to_path_buf(), source })?;
-    if is_cut_off(&bytes) {
-        return Err(DataError::Picture { path: path.to_path_buf(), reason: "the file is cut off".to_string() });
-    }
-    decode(&bytes)
-        .map_err(|error| DataError::Picture { path: path.to_path_buf(), reason: error.to_string() })
-        .map(|picture| planar(picture.into_rgb8()))
+    let picture = decode(&bytes).map_err(|reason| DataError::Picture { path: path.to_path_buf(), reason })?;
+    let picture = picture.into_rgb8();
+    let dims = [3, picture.height() as usize, picture.width() as usize];
+    Ok(Image { dims, white: 255, planes: planar(&picture, 3).collect() })
 }
 
-fn decode(bytes: &[u8]) -> Result<DynamicImage, ImageError> {
-    let mut decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+/// The picture that a file holds, upright as the file says; or what is wrong with it.
+pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    if is_cut_off(bytes) {
+        return Err("the file is cut off".to_string());
+    }
+    let format = match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
+        _ => return Err("the file is neither PNG nor JPEG".to_string()),
+    };
+    let decoded = || -> Result<DynamicImage, ImageError> {
+        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
+        let orientation = decoder.orientation()?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
+    };
+    decoded().map_err(|error| error.to_string())
 }
 
 /// Whether a JPEG has no end behind its last scan. Decoders fill up what is missing with grey.
@@ -45,12 +53,9 @@ fn is_cut_off(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8]) && last([0xff, 0xd9]) < last([0xff, 0xda])
 }
 
-fn planar(picture: RgbImage) -> Image<'static> {
-    let dims = [3, picture.height() as usize, picture.width() as usize];
-    let pixels = picture.into_raw();
-    let channel = |channel: usize| pixels[channel..].iter().step_by(3).copied();
-    let planes = (0..3).flat_map(channel).collect();
-    Image { dims, white: 255, planes: Cow::Owned(planes) }
+/// Pixels of so many channels, brought from channels last to planes.
+pub(super) fn planar(pixels: &[u8], channels: usize) -> impl Iterator<Item = u8> {
+    (0..channels).flat_map(move |channel| pixels[channel..].iter().step_by(channels).copied())
 }
 
 /// Writes an image of one or three channels as PNG.
@@ -80,6 +85,7 @@ pub(super) fn rgb(image: &Image) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
 
     #[test]
     fn a_picture_is_read_as_it_was_written() {

@@ -1,8 +1,10 @@
 //! Pictures that come by themselves rather than in a data set: PNG and JPEG files of any size.
 
+use super::decode::{decode, planar};
 use super::{Dataset, Draws, Extents, Image, Pipeline};
+use image::DynamicImage;
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageFormat, ImageReader};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Why a picture cannot be used.
@@ -34,13 +36,8 @@ pub fn transformed(
 /// A picture as an image with the byte `white` for 1.0, of those extents where they are exact.
 fn read(path: &Path, channels: usize, extents: Extents, white: u8) -> Result<Image<'static>, PictureError> {
     let failed = |reason: String| PictureError { path: path.to_path_buf(), reason };
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let reader = reader.map_err(|error| failed(format!("cannot be read: {error}")))?;
-    let expected = |found: String| failed(format!("expected a PNG or JPEG picture, {found}"));
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(expected("found something else".to_string()));
-    }
-    let picture = reader.decode().map_err(|error| expected(format!("found a damaged one: {error}")))?;
+    let bytes = fs::read(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+    let picture = decode(&bytes).map_err(failed)?;
     let Extents { height, width, is_exact } = extents;
     let picture = match is_exact && (picture.height() as usize, picture.width() as usize) != (height, width) {
         true => picture.resize_to_fill(width as u32, height as u32, FilterType::Triangle),
@@ -53,15 +50,13 @@ fn read(path: &Path, channels: usize, extents: Extents, white: u8) -> Result<Ima
         _ => return Err(failed(format!("a picture has 1 channel or 3, the model's images have {channels}"))),
     };
     let scaled = |byte: u8| ((u32::from(byte) * u32::from(white) + 127) / 255) as u8;
-    let plane = |channel: usize| pixels[channel..].iter().step_by(channels).map(|&byte| scaled(byte));
-    Ok(Image { dims, white, planes: (0..channels).flat_map(plane).collect::<Vec<u8>>().into() })
+    Ok(Image { dims, white, planes: planar(&pixels, channels).map(scaled).collect() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::RgbImage;
-    use std::fs;
+    use image::{ImageFormat, RgbImage};
 
     const fn exactly(height: usize, width: usize) -> Extents {
         Extents { height, width, is_exact: true }
@@ -105,15 +100,15 @@ mod tests {
         let message = |channels| read(&path, channels, exactly(2, 2), 255).unwrap_err().to_string();
         assert!(message(3).contains("p.png: cannot be read"));
         fs::write(&path, "no picture").unwrap();
-        assert!(message(3).contains("p.png: expected a PNG or JPEG picture"));
+        assert!(message(3).ends_with("p.png: the file is neither PNG nor JPEG"));
         RgbImage::new(2, 2).save(&path).unwrap();
         assert!(message(4).contains("1 channel or 3, the model's images have 4"));
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert!(message(3).contains("p.png: expected a PNG or JPEG picture, found a damaged one"));
-        let text = directory.path().join("p.txt");
-        fs::write(&text, "no picture").unwrap();
-        let error = read(&text, 3, exactly(2, 2), 255).unwrap_err().to_string();
-        assert!(error.ends_with("p.txt: expected a PNG or JPEG picture, found something else"), "{error}");
+        assert!(message(3).contains("p.png: Format error decoding Png: "));
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        RgbImage::new(64, 64).write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+        fs::write(&path, &jpeg.get_ref()[..jpeg.get_ref().len() - 2]).unwrap();
+        assert!(message(3).ends_with("p.png: the file is cut off"));
     }
 }
