@@ -72,6 +72,7 @@ impl Bench {
         for line in &mut lines {
             line["images_per_s"] = Value::Null;
             line["time"] = Value::Null;
+            line["waited"] = Value::Null;
         }
         lines
     }

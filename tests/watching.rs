@@ -58,7 +58,7 @@ fn what_is_shown_agrees_with_the_metrics() {
 
     let table = fs::read_to_string(run.join("metrics.csv")).expect("a table");
     let mut rows = table.lines();
-    assert_eq!(rows.next(), Some("split,epoch,step,loss,top1,images_per_s,lr,time"));
+    assert_eq!(rows.next(), Some("split,epoch,step,loss,top1,images_per_s,lr,time,waited"));
     let losses: Vec<f64> = rows
         .map(|row| row.split(',').nth(3).and_then(|loss| serde_json::from_str(loss).ok()).expect("a loss"))
         .collect();

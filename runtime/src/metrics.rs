@@ -35,6 +35,9 @@ pub struct Record {
     /// When it was written, in seconds since 1970; 0 where that is not known.
     #[serde(default)]
     pub time: f64,
+    /// Of a `train` line, the share of the time of its steps that they waited for their images, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<f64>,
 }
 
 /// Loss and hits, added up over batches. Its bits depend on the batches alone.
@@ -100,16 +103,17 @@ impl MetricsLog {
 }
 
 /// The table's first row.
-const HEADING: &str = "split,epoch,step,loss,top1,images_per_s,lr,time\n";
+const HEADING: &str = "split,epoch,step,loss,top1,images_per_s,lr,time,waited\n";
 
 /// A row of the table. No field needs quotes.
 fn row(record: &Record) -> String {
-    let Record { split, epoch, step, loss, top1, images_per_s, lr, time } = record;
+    let Record { split, epoch, step, loss, top1, images_per_s, lr, time, waited } = record;
+    let waited = waited.map_or_else(String::new, |waited| waited.to_string());
     let split = match split {
         Split::Train => "train",
         Split::Test => "test",
     };
-    format!("{split},{epoch},{step},{loss},{top1},{images_per_s},{lr},{time}\n")
+    format!("{split},{epoch},{step},{loss},{top1},{images_per_s},{lr},{time},{waited}\n")
 }
 
 #[cfg(test)]
@@ -118,7 +122,8 @@ mod tests {
     use std::fs;
 
     fn record(step: u64) -> Record {
-        Record { split: Split::Train, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1, time: 0.5 }
+        let (split, waited) = (Split::Train, (step > 1).then_some(0.125));
+        Record { split, epoch: 1, step, loss: 2.5, top1: 0.25, images_per_s: 10.0, lr: 0.1, time: 0.5, waited }
     }
 
     #[test]
@@ -139,14 +144,16 @@ mod tests {
         let steps: Vec<u64> = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap().step).collect();
         assert_eq!(steps, [1, 2, 3]);
         assert!(text.starts_with(r#"{"split":"train","epoch":1,"step":1,"loss":2.5,"top1":0.25,"images_per_s":10.0"#));
-        let row = |step: u64| format!("train,1,{step},2.5,0.25,10,0.1,0.5\n");
-        assert_eq!(fs::read_to_string(&table).unwrap(), format!("{HEADING}{}{}{}", row(1), row(2), row(3)));
+        let row = |step: u64, waited: &str| format!("train,1,{step},2.5,0.25,10,0.1,0.5,{waited}\n");
+        let rows = [row(1, ""), row(2, "0.125"), row(3, "0.125")].concat();
+        assert_eq!(fs::read_to_string(&table).unwrap(), format!("{HEADING}{rows}"));
     }
 
     #[test]
-    fn a_line_of_an_earlier_version_has_no_time() {
+    fn a_line_of_an_earlier_version_lacks_some_fields() {
         let line = r#"{"split":"test","epoch":1,"step":2,"loss":1.0,"top1":0.5,"images_per_s":3.0,"lr":0.1}"#;
-        assert_eq!(serde_json::from_str::<Record>(line).unwrap().time, 0.0);
+        let Record { time, waited, .. } = serde_json::from_str(line).unwrap();
+        assert_eq!((time, waited), (0.0, None));
     }
 
     #[test]

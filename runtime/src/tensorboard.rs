@@ -103,6 +103,7 @@ impl EventLog {
             measured.iter().map(|&(name, value)| (format!("{name}/{split}"), value)).collect();
         if record.split == Split::Train {
             scalars.push(("lr".to_string(), record.lr));
+            scalars.extend(record.waited.map(|waited| ("waited".to_string(), waited)));
         }
         self.scalars(record.step, record.time, scalars)
     }
@@ -184,7 +185,8 @@ mod tests {
     }
 
     fn record(split: Split, step: u64, loss: f64) -> Record {
-        Record { split, epoch: 1, step, loss, top1: 0.0, images_per_s: 10.0, lr: 0.5, time: step as f64 }
+        let waited = Some(0.25);
+        Record { split, epoch: 1, step, loss, top1: 0.0, images_per_s: 10.0, lr: 0.5, time: step as f64, waited }
     }
 
     /// The examples of RFC 3720, B.4, and a record as TensorFlow's own writer gives it.
@@ -210,7 +212,7 @@ mod tests {
         let found = scalars(&folder);
         let tags: Vec<&str> = found.keys().map(String::as_str).collect();
         let both = ["accuracy/test", "accuracy/train", "images_per_s/test", "images_per_s/train"];
-        assert_eq!(tags, [&both[..], &["loss/test", "loss/train", "lr"]].concat());
+        assert_eq!(tags, [&both[..], &["loss/test", "loss/train", "lr", "waited"]].concat());
         assert_eq!((&found["loss/test"], &found["accuracy/train"]), (&vec![(5, 1.5)], &vec![(5, 0.0)]));
     }
 

@@ -217,6 +217,8 @@ pub struct Progress {
     pub lr: f64,
     /// What the newest step took, with the time it waited for its batch.
     pub elapsed: Duration,
+    /// What it waited.
+    pub waited: Duration,
     /// Whether the newest step is an epoch's last, or the run's.
     pub ends_epoch: bool,
 }
@@ -325,8 +327,9 @@ impl Trainer {
             data::threads(&self.dataset.train),
         );
         // Time that tests and checkpoints take does not count as training.
-        let (mut training, mut counted, mut start) = (Duration::ZERO, 0, Instant::now());
+        let (mut training, mut waiting, mut counted, mut start) = (Duration::ZERO, Duration::ZERO, 0, Instant::now());
         for batch in loader {
+            let waited = start.elapsed();
             let batch = batch.map_err(TrainError::from)?;
             let step = self.position.step;
             let scalars = self.scalars(step);
@@ -344,16 +347,19 @@ impl Trainer {
             self.position.step = done;
             self.position.meter.add(loss, correct, images);
             let elapsed = start.elapsed();
-            training += elapsed;
+            (training, waiting) = (training + elapsed, waiting + waited);
             counted += images;
             let ends_epoch = done.is_multiple_of(per_epoch) || done == steps;
             let (epoch, meter) = (step / per_epoch + 1, self.position.meter);
-            let progress = Progress { step: done, steps, epoch, meter, images, lr, elapsed, ends_epoch };
+            let progress = Progress { step: done, steps, epoch, meter, images, lr, elapsed, waited, ends_epoch };
             watcher.step(&progress);
             if ends_epoch || (done % per_epoch).is_multiple_of(STEPS_PER_RECORD) {
-                let images_per_s = counted as f64 / training.as_secs_f64().max(1e-9);
-                watcher.record(&record(Split::Train, &progress, &meter, images_per_s))?;
-                (self.position.meter, training, counted) = (Meter::default(), Duration::ZERO, 0);
+                let seconds = training.as_secs_f64().max(1e-9);
+                let waited = Some(waiting.as_secs_f64() / seconds);
+                let images_per_s = counted as f64 / seconds;
+                watcher.record(&Record { waited, ..record(Split::Train, &progress, &meter, images_per_s) })?;
+                self.position.meter = Meter::default();
+                (training, waiting, counted) = (Duration::ZERO, Duration::ZERO, 0);
             }
             if done == steps || (ends_epoch && epoch.is_multiple_of(self.config.test_every)) {
                 let mut evaluation = Evaluation::default();
@@ -417,7 +423,7 @@ fn dropout_seed(seed: u64, step: u64) -> i32 {
 fn record(split: Split, progress: &Progress, meter: &Meter, images_per_s: f64) -> Record {
     let Progress { epoch, step, lr, .. } = *progress;
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr, time }
+    Record { split, epoch, step, loss: meter.mean_loss(), top1: meter.top1(), images_per_s, lr, time, waited: None }
 }
 
 /// Loss and hits over all test images, in batches of `batch`, and images a second.

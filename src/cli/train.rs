@@ -174,6 +174,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         saved: trainer.position.step,
         unwritten: Vec::new(),
         refusal: None,
+        timed: Duration::ZERO,
+        waited: Duration::ZERO,
         rescue: Rescue { model: model.resolved.clone(), recipe, seed },
         run,
     };
@@ -223,6 +225,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             format!("; the best test accuracy was {:.2}% after step {step}, whose checkpoint is kept", 100.0 * best)
         });
         tell(&format!("stopped early after step {done}, as `stop` says{best}\n"));
+    }
+    if !watch.timed.is_zero() {
+        let share = watch.waited.as_secs_f64() / watch.timed.as_secs_f64();
+        tell(&format!("steps waited for their images {:.1}% of the time\n", 100.0 * share));
     }
     tell(&format!(
         "{test} after {} steps, in {seconds:.1} s; weights are in {}\n",
@@ -294,6 +300,10 @@ struct Watch {
     unwritten: Vec<Record>,
     /// Why not.
     refusal: Option<WriteError>,
+    /// What the steps took.
+    timed: Duration,
+    /// What they waited for their images, of that.
+    waited: Duration,
     rescue: Rescue,
     run: RunDirectory,
 }
@@ -336,6 +346,8 @@ impl Watcher for Watch {
     type Error = Halt;
 
     fn step(&mut self, progress: &Progress) {
+        self.timed += progress.elapsed;
+        self.waited += progress.waited;
         self.bar.step(progress);
     }
 
