@@ -168,3 +168,34 @@ fn a_sheet_shows_images_and_what_training_makes_of_them() {
     let said = fails(directory.path(), &["data", "show", "photographs", "--augmented"]);
     assert!(said.contains("nothing happens to the training images"), "{said}");
 }
+
+#[test]
+fn a_known_set_is_fetched_or_the_words_say_how_it_can_be() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let said = fails(directory.path(), &["data", "fetch", "cifar11"]);
+    assert!(said.contains("invalid value 'cifar11'") && said.contains("'cifar10'"), "{said}");
+    let listed = succeeds(directory.path(), &["data", "list"]);
+    for (name, form, folder) in [
+        ("cifar10", "cifar10", "cifar-10-batches-bin"),
+        ("cifar100", "cifar100", "cifar-100-binary"),
+        ("mnist", "mnist", "mnist"),
+        ("fashion_mnist", "fashion_mnist", "fashion-mnist"),
+        ("hymenoptera", "folder(\"data/hymenoptera\")", "hymenoptera"),
+    ] {
+        // Whoever misses its files is told how to get them.
+        let fetch = format!("`rnet data fetch {name}`");
+        assert!(listed.lines().any(|line| line.starts_with(form) && line.contains(&fetch)), "{fetch}\n{listed}");
+        let said = fails(directory.path(), &["data", "info", form]);
+        assert!(said.contains(&fetch) && said.contains(&format!("data/{folder}")), "{said}");
+        let said = fails(directory.path(), &["data", "fetch", name, "--from", "."]);
+        assert!(said.contains("is not there") && said.contains("still packed"), "{said}");
+    }
+    fs::write(directory.path().join("cifar-10-binary.tar.gz"), "another").expect("written");
+    let said = fails(directory.path(), &["data", "fetch", "cifar10", "--from", ".", "--to", "sets"]);
+    assert!(said.contains("expected the SHA-256 c4a38c50") && said.contains("it is not used"), "{said}");
+    assert_eq!(fs::read_dir(directory.path().join("sets")).expect("a folder").count(), 0);
+    // A set that is there is read, and left alone.
+    photographs(&directory.path().join("data/hymenoptera"));
+    let said = succeeds(directory.path(), &["data", "fetch", "hymenoptera"]);
+    assert_eq!(said, "hymenoptera is in data/hymenoptera already\n");
+}

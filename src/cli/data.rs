@@ -1,5 +1,6 @@
 //! `rnet data`, and what `train` and `eval` share: opening a data set, and holding it against the model.
 
+mod fetch;
 mod info;
 mod list;
 mod show;
@@ -14,7 +15,7 @@ use rnet_runtime::program::{Program, Storage};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Look at data sets
+/// Look at data sets, and get known ones
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -26,6 +27,7 @@ enum Verb {
     List(list::Arguments),
     Info(info::Arguments),
     Show(show::Arguments),
+    Fetch(fetch::Arguments),
 }
 
 /// Runs the verb.
@@ -34,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Verb::List(arguments) => list::run(arguments),
         Verb::Info(arguments) => info::run(arguments),
         Verb::Show(arguments) => show::run(arguments),
+        Verb::Fetch(arguments) => fetch::run(arguments),
     }
 }
 

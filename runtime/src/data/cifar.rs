@@ -27,8 +27,8 @@ pub(super) const CIFAR10: Family = Family {
     labels: 1,
     train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
     test: &["test_batch.bin"],
-    hint: "get https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it, and name its directory \
-           `cifar-10-batches-bin` in the data section or with --data",
+    hint: "`rnet data fetch cifar10` gets its files; where they are elsewhere, name their directory in the data section or \
+           with --data",
 };
 
 /// A hundred classes; the twenty coarse ones are not used.
@@ -139,8 +139,8 @@ pub(super) const CIFAR100: Family = Family {
     labels: 2,
     train: &["train.bin"],
     test: &["test.bin"],
-    hint: "get https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz, unpack it, and name its directory \
-           `cifar-100-binary` in the data section or with --data",
+    hint: "`rnet data fetch cifar100` gets its files; where they are elsewhere, name their directory in the data section or \
+           with --data",
 };
 
 /// Reads the files of a directory. They may hold any whole number of records.
@@ -254,6 +254,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let text = message();
         assert!(text.contains("data_batch_3.bin: a batch of CIFAR images is not there"), "{text}");
-        assert!(text.contains("cifar-10-binary.tar.gz"), "{text}");
+        assert!(text.contains("`rnet data fetch cifar10`"), "{text}");
     }
 }

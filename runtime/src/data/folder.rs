@@ -3,6 +3,7 @@
 //! Under `train` and `test` (or `val`) where there are such folders, else directly.
 
 use super::decode::is_picture;
+use super::fetch::Known;
 use super::{DataError, Dataset, Samples, sweep};
 use std::collections::HashSet;
 use std::fs;
@@ -17,7 +18,9 @@ const TEST: [&str; 2] = ["test", "val"];
 /// Lists the pictures of a folder. None of them is read.
 pub(super) fn read(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
-        return Err(DataError::Missing { path: root.to_path_buf(), what: "a folder of pictures", hint: hint() });
+        let fetch = |known: &Known| format!("`rnet data fetch {}` gets it", known.name);
+        let hint = Known::in_directory(root).map_or_else(hint, fetch);
+        return Err(DataError::Missing { path: root.to_path_buf(), what: "a folder of pictures", hint });
     }
     let train = root.join(TRAIN);
     let (train, test) = match train.is_dir() {
@@ -184,6 +187,7 @@ mod tests {
         let root = directory.path();
         let message = |root: &Path| read(root).unwrap_err().to_string();
         assert!(message(&root.join("nowhere")).contains("nowhere: a folder of pictures is not there"));
+        assert!(message(&root.join("hymenoptera")).contains("`rnet data fetch hymenoptera`"));
         assert!(message(root).contains("expected at least two folders, one for each class, found 0"));
         picture(&root.join("train/ant/1.png"), 0, [1, 1]);
         fs::create_dir_all(root.join("train/bee")).unwrap();

@@ -19,9 +19,8 @@ pub(super) struct Family {
 pub(super) const MNIST: Family = Family {
     name: "mnist",
     classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-    hint: "get the four files from https://ossci-datasets.s3.amazonaws.com/mnist/ (train-images-idx3-ubyte.gz, \
-           train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz), and name their directory \
-           in the data section or with --data",
+    hint: "`rnet data fetch mnist` gets its files; where they are elsewhere, name their directory in the data section or \
+           with --data",
 };
 
 /// H. Xiao, K. Rasul, R. Vollgraf: articles of clothing.
@@ -39,8 +38,8 @@ pub(super) const FASHION_MNIST: Family = Family {
         "bag",
         "ankle boot",
     ],
-    hint: "get the four files from https://github.com/zalandoresearch/fashion-mnist (data/fashion), and name their \
-           directory in the data section or with --data",
+    hint: "`rnet data fetch fashion_mnist` gets its files; where they are elsewhere, name their directory in the data section \
+           or with --data",
 };
 
 /// Reads the four files of a directory.
@@ -231,6 +230,6 @@ mod tests {
         fs::remove_file(directory.path().join("t10k-labels-idx1-ubyte")).unwrap();
         let text = read(directory.path(), &FASHION_MNIST).unwrap_err().to_string();
         assert!(text.contains("t10k-labels-idx1-ubyte: a file of labels (plain or .gz) is not there"), "{text}");
-        assert!(text.contains("zalandoresearch"), "{text}");
+        assert!(text.contains("`rnet data fetch fashion_mnist`"), "{text}");
     }
 }

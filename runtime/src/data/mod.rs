@@ -9,6 +9,7 @@ mod cifar;
 mod decode;
 mod digits;
 mod error;
+pub mod fetch;
 mod folder;
 mod holdout;
 mod idx;
