@@ -78,7 +78,8 @@ pub enum FetchError {
         from: String,
     },
     /// The directory that files are to come from lacks one.
-    #[error("{}: is not there\n  help: `--from` takes a directory that has the files as they were published, still packed", path.display())]
+    #[error("{}: is not there\n  \
+             help: `--from` takes a directory that has the files as they were published, still packed", path.display())]
     Absent {
         /// The file.
         path: PathBuf,
@@ -103,7 +104,8 @@ pub enum FetchError {
         reason: String,
     },
     /// Something else has the data set's place.
-    #[error("{} is there, but is not {name}: {reason}\n  help: remove it or give it another name, and say the same again", path.display())]
+    #[error("{} is there, but is not {name}: {reason}\n  \
+             help: remove it or give it another name, and say the same again", path.display())]
     Occupied {
         /// The directory.
         path: PathBuf,
