@@ -1,7 +1,7 @@
 //! Tiles: the part of an operand that a block of work reads, computed into scratch memory with its halo, so that the
 //! micro-kernel meets neither edges nor unevaluated expressions.
 
-use super::window::sweep;
+use super::window::{Window, sweep};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{MapBuilder, NestBuilder, further};
@@ -101,6 +101,25 @@ pub fn fill(
 }
 
 impl Region {
+    /// The input under `rows` full rows of windows, from the output's row `first` on.
+    pub fn under(window: &Window, first: &Affine, rows: usize, outside: f32) -> Self {
+        Region {
+            row: first.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
+            row_step: 1,
+            rows: window.tile_rows(rows),
+            column: -(window.pad[1] as i64),
+            column_step: 1,
+            columns: window.tile_width(),
+            outside,
+        }
+    }
+
+    /// The input's pixels that 1x1 windows with a stride read, and no others: `rows` full rows of them, from the output's row `first` on.
+    pub fn sampled(window: &Window, first: &Affine, rows: usize) -> Self {
+        let [row_step, column_step] = window.stride;
+        Region { row_step, rows, column_step, columns: window.columns, ..Region::under(window, first, rows, 0.0) }
+    }
+
     /// Whether no row can fall outside: rows start at a multiple of the block and the blocks cover the operand exactly.
     fn outside_never(&self, height: usize) -> bool {
         self.row.constant == 0
