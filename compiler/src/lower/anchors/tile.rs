@@ -42,8 +42,21 @@ pub fn fill(
     region: &Region,
     tile: &Address,
 ) -> Vec<Statement> {
+    let (_, _, channels) = plane(nest.kernel.dims(operand));
+    fill_channels(nest, operand, image, (&Affine::default(), channels), region, tile)
+}
+
+/// The same with some of the operand's channels alone: from one on, and how many.
+pub fn fill_channels(
+    nest: &mut NestBuilder,
+    operand: NodeId,
+    image: &Affine,
+    (first, channels): (&Affine, usize),
+    region: &Region,
+    tile: &Address,
+) -> Vec<Statement> {
     let dims = nest.kernel.dims(operand);
-    let (height, width, channels) = plane(dims);
+    let (height, width, _) = plane(dims);
     let row_len = (region.columns * channels) as i64;
     // Columns of the tile that lie inside the operand: [left, right).
     let step = region.column_step as i64;
@@ -56,7 +69,8 @@ pub fn fill(
         region.row_step == 1 && step == 1 && left == 0 && right == region.columns as i64 && region.columns == width;
     let map = |nest: &mut NestBuilder, row: Affine, at: Address, pixels: usize| {
         let column = Affine::constant(region.column + left * step);
-        let sweep = sweep(dims, image.clone(), row, column, step);
+        let mut sweep = sweep(dims, image.clone(), row, column, step);
+        sweep.start[1] = first.clone();
         let mut map = MapBuilder::new(nest, pixels, channels);
         let value = map.value(operand, &sweep);
         map.store(value, at, channels as i64, 1);
