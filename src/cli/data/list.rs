@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn a_set_that_is_fetched_lies_where_its_form_says() {
         for known in &KNOWN {
-            let source = elaborate::source(&mut Sources::without_imports(), known.form).ok().expect(known.form);
+            let source = elaborate::source(&mut Sources::without_imports(), known.form).expect(known.form);
             assert_eq!(source, known.source(&Path::new("data").join(known.directory)));
         }
     }

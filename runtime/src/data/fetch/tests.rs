@@ -366,7 +366,7 @@ fn whatever_the_system_refuses_the_next_attempt_ends_well() {
     let (outcome, steps) = under(None, || fetch(&known, &address, to.path()));
     outcome.unwrap();
     assert!(steps.len() > 20, "{steps:?}");
-    for first in 0..steps.len() {
+    for (first, step) in steps.iter().enumerate() {
         for forever in [false, true] {
             let to = tempfile::tempdir().unwrap();
             let (address, _) = serve(&bytes, &[Good, Good]);
@@ -375,7 +375,7 @@ fn whatever_the_system_refuses_the_next_attempt_ends_well() {
             let text = outcome.unwrap_err().to_string();
             assert!(text.contains("No space left on device") && text.contains("make room"), "{text}");
             // The name is that of a whole set, or nothing's.
-            assert!(!to.path().join("its").exists() || whole(to.path()).unwrap() == 10, "{:?}", steps[first]);
+            assert!(!to.path().join("its").exists() || whole(to.path()).unwrap() == 10, "{step:?}");
             fetch(&known, &address, to.path()).unwrap();
             assert_eq!(whole(to.path()).unwrap(), 10);
         }
