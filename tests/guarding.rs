@@ -233,6 +233,38 @@ fn a_full_disk_loses_nothing() {
     assert!(told.contains("could not be saved elsewhere either") || told.contains("nothing is lost"), "{told}");
 }
 
+/// Each file that a run writes, with a directory in its place: the run is saved elsewhere, with what the files told of it, and ends
+/// there as it would have ended.
+#[test]
+fn no_file_that_cannot_be_written_loses_a_run() {
+    let bench = Bench::new();
+    bench.succeeds(&["train", "net.rnet", "--out", "whole", "--checkpoint-every", "1", "--keep", "1000"]);
+    for (file, steps) in [("evaluation.json", 15), ("weights.safetensors", 50)] {
+        let name = file.split('.').next().expect("a name");
+        // The run as it was after step 10, before its first test.
+        fs::create_dir_all(bench.at(name).join("checkpoints")).expect("a directory");
+        let kept = ["json", "safetensors"].map(|end| format!("checkpoints/step-{:012}.{end}", 10));
+        for kept in kept.iter().map(String::as_str).chain(["model.rnet", "run.json"]) {
+            fs::copy(bench.at("whole").join(kept), bench.at(name).join(kept)).expect("a copy");
+        }
+        fs::create_dir(bench.at(name).join(file)).expect("a directory");
+        let told = refused(&bench.start(&["train", "--resume", name]).wait_with_output().expect("rnet ends"));
+        assert!(told.contains(&format!("{name}/{file}: cannot be given its name")), "{told}");
+        assert!(told.contains(&format!("nothing is lost: step {steps} has been saved elsewhere")), "{told}");
+        let rescued = told.split("go on with: rnet train --resume ").nth(1).expect("how to go on").trim();
+        let listed = bench.succeeds(&["runs", name, "--json"]);
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        assert!(listed[0]["reason"].as_str().is_some_and(|reason| told.contains(reason)), "{listed}");
+        bench.succeeds(&["train", "--resume", rescued]);
+        assert!(bench.weights("whole") == bench.weights(rescued), "the weights differ");
+        assert_eq!(bench.metrics("whole"), bench.metrics(rescued));
+        let layers =
+            |run: &str| fs::read_to_string(bench.at(run).join("layers.jsonl")).expect("the run measures layers");
+        let lines = [layers("whole"), layers(rescued)].map(|text| text.lines().count());
+        assert_eq!(lines[0], lines[1], "{file}");
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_model_is_refused() {
     let bench = Bench::new();
@@ -288,6 +320,9 @@ fn divergence_is_traced_to_its_place() {
     assert!(told.contains("error: step 1: "), "{told}");
     assert!(told.contains("where it began: huge.rnet:4:26: `reduce_sum bn1`: "), "{told}");
     assert!(told.contains("kept: the checkpoint of step 0, in huge/checkpoints"), "{told}");
+    // Whoever finds the run later is told as well.
+    let page = fs::read_to_string(bench.at("huge/report.html")).expect("a failed run has a report");
+    assert!(page.contains("where it began: huge.rnet:4:26: `reduce_sum bn1`"), "{page}");
 
     // Several steps behind a checkpoint, in a run that is resumed: the places are those of its own file.
     let told = refused(&run(&["train", "net.rnet", "--set", "train.optimizer.lr=1e6", "--out", "wild"]));
@@ -341,17 +376,92 @@ fn a_run_without_progress_stops() {
     assert!(tests.len() < 20, "{tests:?}");
     let before = bench.metrics("still");
     let said = bench.succeeds(&["train", "--resume", "still"]);
-    assert!(said.contains("stopped early"), "{said}");
+    assert!(said.contains("stopped early") && said.contains("nothing is left to do"), "{said}");
     assert_eq!(bench.metrics("still"), before, "a run that is over does not go on");
 }
 
-/// What `--overfit-batch` finds out: a network that can learn a batch, and one whose labels it cannot see.
+/// With slow weights a run ends on them, and is tested with them, whether its steps or its patience come to their end; and its best
+/// checkpoint is that of the least loss where patience goes by the loss.
+#[test]
+fn every_end_of_a_run_is_alike() {
+    let bench = Bench::new();
+    let slow = NET.replace("seed = 7", "seed = 7  average = lookahead(every = 7, alpha = 0.3)");
+    fs::write(bench.at("slow.rnet"), slow).expect("the file can be written");
+    let stop = ["--steps", "3000", "--set", "train.stop=early(patience = 3, metric = \"loss\")"];
+    let said = bench.succeeds(&[&["train", "slow.rnet", "--out", "early", "--keep", "1"][..], &stop].concat());
+    let lines = bench.metrics("early");
+    let tests: Vec<&Value> = lines.iter().filter(|line| line["split"] == "test").collect();
+    let loss = |line: &Value| line["loss"].as_f64().expect("a loss");
+    let best = tests.iter().copied().reduce(|best, line| if loss(line) < loss(best) { line } else { best });
+    let best = best.expect("there are tests");
+    let words =
+        format!("the least test loss was {:.4} after step {}, whose checkpoint is kept", loss(best), best["step"]);
+    assert!(said.contains("stopped early") && said.contains(&words), "{words}: {said}");
+    let kept = format!("early/checkpoints/step-{:012}.safetensors", best["step"].as_u64().expect("a step"));
+    // What was tested is what was saved, in the kept checkpoint too.
+    for (weights, line) in [("early/weights.safetensors", *tests.last().expect("a test")), (&kept, best)] {
+        let evaluated = bench.succeeds(&["eval", "slow.rnet", "--weights", weights, "--json"]);
+        let evaluated: Value = serde_json::from_str(&evaluated).expect("JSON");
+        assert_eq!((&evaluated["loss"], &evaluated["top1"]), (&line["loss"], &line["top1"]), "{weights}");
+    }
+    let listed: Value = serde_json::from_str(&bench.succeeds(&["runs", "early", "--json"])).expect("JSON");
+    assert_eq!(listed[0]["best"]["step"], best["step"]);
+    // Not the weights that are trained, from which the slow ones differ.
+    bench.succeeds(&["ckpt", "convert", &kept, "best.safetensors"]);
+    let plain = NET.replace("seed = 7", "seed = 7  average = none");
+    fs::write(bench.at("plain.rnet"), plain).expect("the file can be written");
+    let evaluated = bench.succeeds(&["eval", "plain.rnet", "--weights", "best.safetensors", "--json"]);
+    let evaluated: Value = serde_json::from_str(&evaluated).expect("JSON");
+    assert_eq!(evaluated["loss"], best["loss"]);
+}
+
+/// Layers may be called as slots of the optimizer's memory are.
+#[test]
+fn a_layer_called_as_a_slot_is_no_memory() {
+    let bench = Bench::new();
+    let named = NET.replace("fc: dense(10)", "fc: dense(16) -> velocity: stage -> average: dense(10)");
+    let named = named.replace("model net {", "block stage = relu -> fc: dense(16)\nmodel net {");
+    fs::write(bench.at("named.rnet"), named).expect("the file can be written");
+    bench.succeeds(&["train", "named.rnet", "--steps", "3", "--out", "run", "--set", "train.average=ema(decay = 0.5)"]);
+    let whole = bench.weights("run");
+    fs::remove_file(bench.at("run/weights.safetensors")).expect("the file is there");
+    bench.succeeds(&["train", "--resume", "run"]);
+    assert!(whole == bench.weights("run"), "the weights differ");
+    let file = safetensors::SafeTensors::deserialize(&whole).expect("a safetensors file");
+    for name in ["fc.weight", "velocity.fc.weight", "average.weight"] {
+        assert!(file.tensor(name).is_ok(), "{name}");
+    }
+}
+
+/// Where there is nothing to save yet, an interrupt ends the program at once.
+#[test]
+fn an_interrupt_before_the_first_step_leaves_nothing_behind() {
+    let bench = Bench::new();
+    // Many parts to compile.
+    let long = NET.replace("-> flatten", "-> repeat(40, i => residual(conv3x3 -> bn -> relu)) -> flatten");
+    fs::write(bench.at("long.rnet"), long).expect("the file can be written");
+    let child = bench.start(&["train", "long.rnet", "--out", "run"]);
+    std::thread::sleep(Duration::from_millis(50));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+    let output = child.wait_with_output().expect("the child ends");
+    assert!(!bench.at("run/weights.safetensors").exists(), "{}", words(&output));
+    assert!(!words(&output).contains("writing a checkpoint"), "{}", words(&output));
+}
+
+/// What `--overfit-batch` finds out: a network that can learn a batch, and one whose labels it cannot see. It is the file's loss that
+/// is made small, down to the least that it can be.
 #[test]
 fn a_batch_is_learned_by_heart_or_not() {
     let bench = Bench::new();
     let said = bench.succeeds(&["train", "net.rnet", "--overfit-batch", "--set", "train.batch=20"]);
     assert!(said.contains("the network learns a batch of 20 by heart in"), "{said}");
     assert!(!bench.at("runs").exists(), "nothing is left behind");
+    for loss in ["cross_entropy(smoothing = 0.3)", "mean_squared_error", "binary_cross_entropy(smoothing = 0.1)"] {
+        let set = ["--set", "train.batch=10", "--set", &format!("train.loss={loss}")];
+        let said = bench.succeeds(&[&["train", "net.rnet", "--overfit-batch", "--steps", "2000"][..], &set].concat());
+        assert!(said.contains("the network learns a batch of 10 by heart in"), "{loss}: {said}");
+    }
     let blind = ["train", "net.rnet", "--overfit-batch", "--steps", "30", "--set", "train.optimizer.lr=0.0"];
     let output = bench.start(&blind).wait_with_output().expect("rnet ends");
     let said = String::from_utf8_lossy(&output.stdout);
@@ -388,4 +498,6 @@ fn a_learning_rate_is_found() {
     assert!(last["top1"].as_f64().is_some_and(|top1| top1 > 0.5), "{last}");
     let output = bench.start(&["lr", "net.rnet", "--from", "1", "--to", "0.1"]).wait_with_output().expect("rnet ends");
     assert!(refused(&output).contains("the rates should grow"));
+    let output = bench.start(&["lr", "net.rnet", "--out", "nowhere/lr"]).wait_with_output().expect("rnet ends");
+    assert!(refused(&output).contains("there is no directory nowhere"));
 }

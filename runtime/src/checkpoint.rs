@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The version of the manifest.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where a run is.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Position {
     pub step: u64,
     /// What was added up since the last line of `metrics.jsonl`.
     pub meter: Meter,
-    /// The best test accuracy so far, and the step after which it was measured.
+    /// The best test so far, by the metric that [`crate::stopping::Stopping::metric`] names, and the step after which it was made.
     pub best: Option<(f64, u64)>,
     /// How long it is since a test was better than all before; a run with early stopping counts.
     #[serde(default)]

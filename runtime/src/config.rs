@@ -67,6 +67,27 @@ impl Loss {
             Loss::BinaryCrossEntropy { .. } => Loss::BinaryCrossEntropy { smoothing: 0.0 },
         }
     }
+
+    /// The least that it can be where each image is of one class: the entropy that smoothing gives its target.
+    pub fn floor(self, classes: usize) -> f64 {
+        let surprise = |share: f64| if share > 0.0 { -share * share.ln() } else { 0.0 };
+        let shares = |smoothing: f64| {
+            let other = smoothing / classes as f64;
+            (1.0 - smoothing + other, other, (classes - 1) as f64)
+        };
+        match self {
+            Loss::CrossEntropy { smoothing } => {
+                let (own, other, others) = shares(smoothing);
+                surprise(own) + others * surprise(other)
+            }
+            Loss::MeanSquaredError => 0.0,
+            Loss::BinaryCrossEntropy { smoothing } => {
+                let (own, other, others) = shares(smoothing);
+                let both = |share: f64| surprise(share) + surprise(1.0 - share);
+                (both(own) + others * both(other)) / classes as f64
+            }
+        }
+    }
 }
 
 /// How long a run is.
@@ -76,4 +97,30 @@ pub enum Length {
     Steps(u64),
     /// Passes over the training set.
     Epochs(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the least of the losses along the line of logits that tell the class from the others, which contains the least of all.
+    #[test]
+    fn the_floor_is_the_least_loss() {
+        let classes = 4;
+        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+        for smoothing in [0.0, 0.1, 0.5] {
+            let (own, other) = (1.0 - smoothing + smoothing / 4.0, smoothing / 4.0);
+            let logits = (-40_000..40_000).map(|at| f64::from(at) / 1000.0);
+            let cross_entropy = |x: f64| (x.exp() + 3.0).ln() - own * x;
+            let least = logits.clone().map(cross_entropy).fold(f64::INFINITY, f64::min);
+            let floor = Loss::CrossEntropy { smoothing }.floor(classes);
+            assert!((floor - least).abs() < 1e-6, "{smoothing}: {floor} {least}");
+            // Each logit is free for itself.
+            let each = |share: f64| logits.clone().map(|x| softplus(x) - share * x).fold(f64::INFINITY, f64::min);
+            let least = (each(own) + 3.0 * each(other)) / 4.0;
+            let floor = Loss::BinaryCrossEntropy { smoothing }.floor(classes);
+            assert!((floor - least).abs() < 1e-6, "{smoothing}: {floor} {least}");
+        }
+        assert_eq!(Loss::MeanSquaredError.floor(classes), 0.0);
+    }
 }

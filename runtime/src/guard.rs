@@ -67,7 +67,7 @@ mod tests {
         let long = 2 * PIECE + 3;
         let specs = [
             spec(StateKind::Parameter, "w", long),
-            spec(StateKind::Memory, "velocity.w", long),
+            spec(StateKind::Memory, "velocity/w", long),
             spec(StateKind::Statistic, "m", 5),
         ];
         for threads in [1, 2, 3] {
@@ -78,7 +78,7 @@ mod tests {
             // From the last tensor to the first, so that the one that is named changes.
             for (kind, name, place, expected) in [
                 (StateKind::Statistic, "m", 4, "m"),
-                (StateKind::Memory, "velocity.w", PIECE, "velocity.w"),
+                (StateKind::Memory, "velocity/w", PIECE, "velocity/w"),
                 (StateKind::Parameter, "w", long - 1, "w"),
             ] {
                 let mut values = state.get(kind, name).unwrap();

@@ -165,12 +165,23 @@ pub enum StateKind {
     Memory,
 }
 
+/// What a memory is called: `velocity/layer1.0.conv1.weight`, its slot and what it remembers. Layers cannot have a `/` in their
+/// names, so no weight is called as a memory is.
+pub fn memory_name(slot: &str, of: &str) -> String {
+    format!("{slot}/{of}")
+}
+
+/// The slot of a memory of that name, and what it remembers; `None` where it is no memory's.
+pub fn memory_parts(name: &str) -> Option<(&str, &str)> {
+    name.split_once('/')
+}
+
 /// A tensor that outlives the step.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StateSpec {
     /// Parameter, statistic or memory.
     pub kind: StateKind,
-    /// As in PyTorch: `layer1.0.conv1.weight`; of a memory with its slot in front: `velocity.layer1.0.conv1.weight`.
+    /// As in PyTorch: `layer1.0.conv1.weight`; of a memory see [`memory_name`].
     pub name: String,
     /// Logical extents.
     pub dims: Vec<usize>,

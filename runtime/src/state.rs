@@ -5,11 +5,14 @@
 
 use crate::buffer::Buffer;
 use crate::layout::{to_logical, to_physical};
-use crate::program::{Init, StateKind, StateSpec};
+use crate::program::{Init, StateKind, StateSpec, memory_name, memory_parts};
 use crate::random::scatter;
 use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The slots whose memories take the place of weights and statistics in tests and in what a run leaves: a moving average, slow weights.
+pub const AVERAGES: [&str; 2] = ["average", "slow"];
 
 /// All state tensors of a model. Programs for different batch sizes share one.
 pub struct State {
@@ -31,7 +34,7 @@ impl State {
             state.places.insert((spec.kind, spec.name.clone()), place);
             let len = spec.dims.iter().product();
             // What is copied starts as what it remembers, whose name follows the slot.
-            let (name, init) = match (spec.init, spec.name.split_once('.')) {
+            let (name, init) = match (spec.init, memory_parts(&spec.name)) {
                 (Init::Copied, Some((_, name))) => {
                     let of = specs.iter().find(|of| of.kind != StateKind::Memory && of.name == name);
                     (name, of.unwrap_or_else(|| panic!("state: `{}` remembers nothing", spec.name)).init)
@@ -75,10 +78,13 @@ impl State {
         true
     }
 
-    /// The state that tests and saved weights are made of, where an average of the weights is kept: parameters and statistics,
-    /// each as its average.
+    /// The state that tests and saved weights are made of, where an average of the weights or slow ones are kept: parameters and
+    /// statistics, each as that.
     pub fn averaged(&self) -> Option<State> {
-        let average = |spec: &StateSpec| self.position(StateKind::Memory, &average_of(&spec.name));
+        let average = |spec: &StateSpec| {
+            let mut names = AVERAGES.iter().map(|slot| memory_name(slot, &spec.name));
+            names.find_map(|name| self.position(StateKind::Memory, &name))
+        };
         if !self.specs.iter().any(|spec| spec.kind == StateKind::Parameter && average(spec).is_some()) {
             return None;
         }
@@ -104,7 +110,7 @@ impl State {
     pub fn copy_again(&mut self) {
         for place in 0..self.specs.len() {
             let spec = &self.specs[place];
-            if let (Init::Copied, Some((_, name))) = (spec.init, spec.name.split_once('.')) {
+            if let (Init::Copied, Some((_, name))) = (spec.init, memory_parts(&spec.name)) {
                 let find = |kind| self.position(kind, name);
                 let of = find(StateKind::Parameter).or_else(|| find(StateKind::Statistic));
                 let of = of.unwrap_or_else(|| panic!("state: `{}` remembers nothing", spec.name));
@@ -146,11 +152,6 @@ impl State {
 fn new_identity() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// What the average of a parameter or statistic is called.
-fn average_of(name: &str) -> String {
-    format!("average.{name}")
 }
 
 /// The key of a tensor's random stream: FNV-1a of its name, mixed with the seed.
@@ -257,20 +258,26 @@ mod tests {
         let specs = [
             spec("w", &[2, 3], &[1, 0], Init::Normal(1.0)),
             spec("frozen", &[2], &[0], Init::Normal(1.0)),
-            memory("velocity.w", Init::Constant(0.0)),
-            memory("average.w", Init::Copied),
+            memory("velocity/w", Init::Constant(0.0)),
+            memory("average/w", Init::Copied),
         ];
         let mut state = State::new(&specs, 4);
         let weight = state.get(StateKind::Parameter, "w").unwrap();
-        assert_eq!(state.get(StateKind::Memory, "average.w").unwrap(), weight);
+        assert_eq!(state.get(StateKind::Memory, "average/w").unwrap(), weight);
         assert!(state.set(StateKind::Parameter, "w", &[7.0; 6]));
         let averaged = state.averaged().unwrap();
         assert_eq!(averaged.get(StateKind::Parameter, "w").unwrap(), weight);
         assert_eq!(averaged.get(StateKind::Parameter, "frozen"), state.get(StateKind::Parameter, "frozen"));
         assert_eq!(averaged.specs().len(), 2);
         state.copy_again();
-        assert_eq!(state.get(StateKind::Memory, "average.w").unwrap(), [7.0; 6]);
+        assert_eq!(state.get(StateKind::Memory, "average/w").unwrap(), [7.0; 6]);
         assert!(State::new(&specs[..3], 4).averaged().is_none());
+
+        // Slow weights as well.
+        let specs = [specs[0].clone(), memory("slow/w", Init::Copied)];
+        let mut state = State::new(&specs, 4);
+        assert!(state.set(StateKind::Memory, "slow/w", &[3.0; 6]));
+        assert_eq!(state.averaged().unwrap().get(StateKind::Parameter, "w").unwrap(), [3.0; 6]);
     }
 
     #[test]
@@ -280,6 +287,6 @@ mod tests {
         assert_eq!(state.physical(0), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(state.get(StateKind::Parameter, "w").unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert!(!state.set(StateKind::Parameter, "w", &[1.0]));
-        assert!(!state.set(StateKind::Memory, "velocity.w", &[0.0; 6]));
+        assert!(!state.set(StateKind::Memory, "velocity/w", &[0.0; 6]));
     }
 }

@@ -21,12 +21,42 @@ pub enum Stopping {
 }
 
 /// What tests are compared by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// The share of hits, 0 to 1.
+    #[default]
     Accuracy,
     /// The mean loss.
     Loss,
+}
+
+impl Metric {
+    /// Its value in a test.
+    pub fn of(self, meter: &Meter) -> f64 {
+        match self {
+            Metric::Accuracy => meter.top1(),
+            Metric::Loss => meter.mean_loss(),
+        }
+    }
+
+    /// Whether a value is better than another by more than `least`.
+    pub fn is_better(self, value: f64, than: f64, least: f64) -> bool {
+        match self {
+            Metric::Accuracy => value > than + least,
+            Metric::Loss => value < than - least,
+        }
+    }
+}
+
+impl Stopping {
+    /// What the best test is the best by: what early stopping looks at, else the accuracy.
+    pub fn metric(&self) -> Metric {
+        match self {
+            Stopping::Never => Metric::Accuracy,
+            Stopping::Early { metric, .. } => *metric,
+        }
+    }
 }
 
 /// How long it is since the last best.
@@ -42,14 +72,8 @@ impl Stall {
     /// Takes note of a test.
     pub fn note(&mut self, stopping: &Stopping, meter: &Meter) {
         let Stopping::Early { metric, least, .. } = stopping else { return };
-        let value = match metric {
-            Metric::Accuracy => meter.top1(),
-            Metric::Loss => meter.mean_loss(),
-        };
-        let is_better = self.best.is_none_or(|best| match metric {
-            Metric::Accuracy => value > best + least,
-            Metric::Loss => value < best - least,
-        });
+        let value = metric.of(meter);
+        let is_better = self.best.is_none_or(|best| metric.is_better(value, best, *least));
         (self.best, self.tests) = if is_better { (Some(value), 0) } else { (self.best, self.tests + 1) };
     }
 

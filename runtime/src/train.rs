@@ -362,8 +362,10 @@ impl Trainer {
                 if !meter.loss.is_finite() {
                     return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
                 }
-                if self.position.best.is_none_or(|(best, _)| meter.top1() > best) {
-                    self.position.best = Some((meter.top1(), done));
+                let metric = self.config.stopping.metric();
+                let value = metric.of(&meter);
+                if self.position.best.is_none_or(|(best, _)| metric.is_better(value, best, 0.0)) {
+                    self.position.best = Some((value, done));
                 }
                 self.position.stall.note(&self.config.stopping, &meter);
                 watcher.record(&record(Split::Test, &progress, &meter, images_per_s))?;

@@ -1,7 +1,7 @@
 //! State tensors as files hold them: under PyTorch's names, in PyTorch's layouts.
 
-use crate::program::StateKind;
-use crate::state::State;
+use crate::program::{StateKind, memory_name, memory_parts};
+use crate::state::{AVERAGES, State};
 use crate::tensors::{Elements, Tensor, Tensors};
 
 /// What PyTorch counts beside a running mean; nothing here needs it.
@@ -11,9 +11,6 @@ pub(crate) const COUNTER: &str = "num_batches_tracked";
 const MEAN: &str = "running_mean";
 /// See [`MEAN`].
 const VARIANCE: &str = "running_var";
-
-/// What a file that only weights are wanted of may hold besides: in front of a name, the slots of the optimizer's memory.
-const SLOTS: [&str; 6] = ["velocity", "first_moment", "second_moment", "gradient", "average", "slow"];
 
 /// Why tensors do not fit a model.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -90,8 +87,9 @@ pub fn tensors(state: &State, extent: Extent) -> Tensors {
         .collect()
 }
 
-/// Fills the state from a file's tensors; nothing is changed unless all fit. PyTorch's `num_batches_tracked` is passed over,
-/// and so is what the optimizer remembers where only weights are asked for; averages then begin at these weights.
+/// Fills the state from a file's tensors; nothing is changed unless all fit. PyTorch's `num_batches_tracked` is passed over.
+/// Where only weights are asked for, those of a checkpoint are what its test was made with: averages where it has them, else the
+/// weights. What the optimizer remembers is passed over then, and averages begin at these weights.
 ///
 /// # Errors
 /// When a tensor is missing, unknown, or of another shape.
@@ -116,12 +114,13 @@ fn fill(
     let mut wanted = held(state, extent);
     wanted.retain(|(_, name, _)| is_chosen(name));
     let names: Vec<String> = wanted.iter().map(|(_, name, _)| name.clone()).collect();
-    let is_memory = |name: &str| {
-        let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
-        slot.is_some_and(|(_, name)| names.iter().any(|known| known == name))
-    };
+    let is_memory = |name: &str| memory_parts(name).is_some_and(|(_, name)| names.iter().any(|known| known == name));
     let ignored =
         |name: &str| name.rsplit('.').next() == Some(COUNTER) || (extent == Extent::Weights && is_memory(name));
+    let tensor = |name: &str| {
+        let average = if extent == Extent::Weights { averaged(tensors, name) } else { None };
+        average.unwrap_or(&tensors[name])
+    };
     let given: Vec<&String> = tensors.keys().filter(|name| !ignored(name) && is_chosen(name)).collect();
     let missing: Vec<&String> = names.iter().filter(|name| !tensors.contains_key(*name)).collect();
     if let Some(first) = missing.first() {
@@ -139,7 +138,7 @@ fn fill(
         return Err(MisfitError::Unknown { extra: unknown.len(), first: first.to_string(), nearest });
     }
     for ((_, _, dims), name) in wanted.iter().zip(&names) {
-        let tensor = &tensors[name];
+        let tensor = tensor(name);
         if tensor.dims != *dims {
             let (expected, found) = (dims.clone(), tensor.dims.clone());
             return Err(MisfitError::Shape { name: name.clone(), expected, found });
@@ -149,7 +148,7 @@ fn fill(
         }
     }
     for (kind, name, _) in &wanted {
-        if let Elements::Real(values) = &tensors[name].elements {
+        if let Elements::Real(values) = &tensor(name).elements {
             assert!(state.set(*kind, name, values), "weights: `{name}` was checked");
         }
     }
@@ -164,13 +163,22 @@ pub fn is_statistic(name: &str) -> bool {
     [MEAN, VARIANCE].contains(&name.rsplit('.').next().unwrap_or(name))
 }
 
-/// Removes from a file's tensors what the optimizer remembers, and returns how many tensors those are.
+/// The average of a weight or statistic in a checkpoint's tensors, if it has one.
+fn averaged<'t>(tensors: &'t Tensors, name: &str) -> Option<&'t Tensor> {
+    AVERAGES.iter().find_map(|slot| tensors.get(&memory_name(slot, name)))
+}
+
+/// Removes from a file's tensors what the optimizer remembers, and returns how many tensors those are. Averages of weights take the
+/// weights' place: tests were made with them.
 pub fn remove_memory(tensors: &mut Tensors) -> usize {
-    let is_memory = |name: &String| {
-        let slot = name.split_once('.').filter(|(slot, _)| SLOTS.contains(slot));
-        slot.is_some_and(|(_, of)| tensors.contains_key(of))
-    };
+    let is_memory = |name: &String| memory_parts(name).is_some_and(|(_, of)| tensors.contains_key(of));
     let memory: Vec<String> = tensors.keys().filter(|name| is_memory(name)).cloned().collect();
+    let weights: Vec<String> = tensors.keys().filter(|name| !memory.contains(name)).cloned().collect();
+    for name in weights {
+        if let Some(average) = averaged(tensors, &name).cloned() {
+            tensors.insert(name, average);
+        }
+    }
     memory.iter().for_each(|name| drop(tensors.remove(name)));
     memory.len()
 }
@@ -216,7 +224,7 @@ mod tests {
             &[
                 spec(StateKind::Parameter, "fc.weight", &[2, 3]),
                 spec(StateKind::Statistic, "bn.running_mean", &[2]),
-                spec(StateKind::Memory, "velocity.fc.weight", &[2, 3]),
+                spec(StateKind::Memory, "velocity/fc.weight", &[2, 3]),
             ],
             5,
         )
@@ -226,13 +234,17 @@ mod tests {
     fn tensors_go_out_and_come_back() {
         let mut fresh = state();
         let mut all = tensors(&fresh, Extent::All);
-        assert_eq!(all.keys().collect::<Vec<_>>(), ["bn.running_mean", "fc.weight", "velocity.fc.weight"]);
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["bn.running_mean", "fc.weight", "velocity/fc.weight"]);
         all.get_mut("fc.weight").unwrap().elements = Elements::Real((0..6).map(|x| x as f32).collect());
         load(&mut fresh, &all, Extent::All).unwrap();
         assert_eq!(tensors(&fresh, Extent::All), all);
         all.insert("bn.num_batches_tracked".to_string(), Tensor { dims: vec![], elements: Elements::Whole(vec![3]) });
         load(&mut fresh, &all, Extent::Weights).unwrap();
         assert_eq!(tensors(&fresh, Extent::Weights).len(), 2);
+        // Of a checkpoint with slow weights those are the weights.
+        all.insert("slow/fc.weight".to_string(), Tensor::real(&[2, 3], vec![9.0; 6]));
+        load(&mut fresh, &all, Extent::Weights).unwrap();
+        assert_eq!(fresh.get(StateKind::Parameter, "fc.weight"), Some(vec![9.0; 6]));
     }
 
     #[test]
@@ -254,9 +266,14 @@ mod tests {
     #[test]
     fn files_lose_memory_and_gain_counters() {
         let mut file = tensors(&state(), Extent::All);
-        file.insert("velocity.of_what".to_string(), Tensor::real(&[], vec![0.0]));
-        assert_eq!(remove_memory(&mut file), 1);
-        assert_eq!(file.keys().collect::<Vec<_>>(), ["bn.running_mean", "fc.weight", "velocity.of_what"]);
+        file.insert("velocity/of_what".to_string(), Tensor::real(&[], vec![0.0]));
+        file.insert("average/fc.weight".to_string(), Tensor::real(&[2, 3], vec![4.0; 6]));
+        // A layer may be called as a slot is.
+        file.insert("velocity.weight".to_string(), Tensor::real(&[], vec![1.0]));
+        assert_eq!(remove_memory(&mut file), 2);
+        assert_eq!(file["fc.weight"], Tensor::real(&[2, 3], vec![4.0; 6]));
+        assert!(file.remove("velocity.weight").is_some());
+        assert_eq!(file.keys().collect::<Vec<_>>(), ["bn.running_mean", "fc.weight", "velocity/of_what"]);
         assert_eq!((add_counters(&mut file), add_counters(&mut file)), (1, 0));
         assert_eq!(file["bn.num_batches_tracked"].elements, Elements::Whole(vec![0]));
         assert!(is_statistic("bn.running_var") && !is_statistic("bn.running_weight") && !is_statistic("bn.weight"));

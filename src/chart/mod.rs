@@ -53,7 +53,7 @@ pub struct Chart {
     pub title: String,
     /// What they are drawn over.
     pub over: Over,
-    /// The curves; points that cannot be shown (no finite number; not above zero on a logarithmic axis) are left out.
+    /// The curves; points that cannot be shown (no finite number; not above zero on a logarithmic axis) are left out, and curves without any.
     pub curves: Vec<Curve>,
     /// Whether the vertical axis is logarithmic.
     pub is_logarithmic: bool,
@@ -68,12 +68,14 @@ impl Chart {
             };
             curve.points.retain(can_be_shown);
         }
+        // A name in the legend promises a curve.
+        curves.retain(|curve| !curve.points.is_empty());
         Chart { title: title.to_string(), over, curves, is_logarithmic }
     }
 
     /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
-        self.curves.iter().all(|curve| curve.points.is_empty())
+        self.curves.is_empty()
     }
 
     /// The horizontal axis.
@@ -118,6 +120,7 @@ mod tests {
         let logarithmic = Chart::new("loss", Over::Steps, vec![curve(&points)], true);
         assert_eq!(logarithmic.curves[0].points, [(3.0, 4.0)]);
         assert!(Chart::new("loss", Over::Steps, vec![curve(&points[..1])], false).is_empty());
+        assert_eq!(Chart::new("loss", Over::Steps, vec![curve(&points[..1]), curve(&points)], false).curves.len(), 1);
     }
 
     #[test]

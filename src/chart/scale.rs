@@ -49,15 +49,22 @@ impl Axis {
                 let middle = (self.low * self.high).sqrt();
                 return vec![(middle, short(middle))];
             }
-            return values.into_iter().map(|value| (value, text(value, value))).collect();
+            return values.into_iter().map(|value| (value, decade(value))).collect();
         }
         let rough = (self.high - self.low) / count as f64;
         let magnitude = 10f64.powf(rough.log10().floor());
         let factors = [1.0, 2.0, 5.0];
-        let step = magnitude * factors.into_iter().find(|factor| factor * magnitude >= rough * 0.999).unwrap_or(10.0);
+        let step = magnitude * factors.into_iter().find(|factor| factor * magnitude >= rough * 0.95).unwrap_or(10.0);
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
-        (first..=last).map(|at| at as f64 * step).map(|value| (value, text(value, step))).collect()
+        // All marks have one unit.
+        let (unit, sign) = match last as f64 * step {
+            1e6.. => (1e6, "M"),
+            1e4.. => (1e3, "k"),
+            _ => (1.0, ""),
+        };
+        let label = |value: f64| format!("{}{}", text(value / unit, step / unit), if value == 0.0 { "" } else { sign });
+        (first..=last).map(|at| at as f64 * step).map(|value| (value, label(value))).collect()
     }
 }
 
@@ -67,11 +74,15 @@ fn text(value: f64, step: f64) -> String {
         return "0".to_string();
     }
     let digits = (-step.log10() - 1e-9).ceil().max(0.0) as usize;
-    match (digits, value.abs()) {
-        (5.., _) => format!("{value:.0e}"),
-        (0, 1e6..) => format!("{}M", short(value / 1e6)),
-        (0, 1e4..) => format!("{}k", short(value / 1e3)),
-        _ => format!("{value:.digits$}"),
+    if digits > 4 { format!("{value:.0e}") } else { format!("{value:.digits$}") }
+}
+
+/// A mark of a logarithmic axis, with a unit of its own.
+fn decade(value: f64) -> String {
+    match value.abs() {
+        1e6.. => format!("{}M", short(value / 1e6)),
+        1e4.. => format!("{}k", short(value / 1e3)),
+        _ => text(value, value),
     }
 }
 
@@ -89,9 +100,13 @@ mod tests {
     fn marks_are_round_and_within_the_range() {
         let cases: &[(Axis, &[&str])] = &[
             (Axis::linear(0.0, 460.0), &["0", "100", "200", "300", "400"]),
+            (Axis::linear(0.0, 100.2), &["0", "20", "40", "60", "80", "100"]),
             (Axis::linear(0.0, 1.05), &["0", "0.5", "1.0"]),
             (Axis::linear(0.0, 0.0), &["0", "0.5", "1.0"]),
             (Axis::linear(0.0, 52_000.0), &["0", "20k", "40k"]),
+            (Axis::linear(0.0, 12_700.0), &["0", "5k", "10k"]),
+            (Axis::linear(0.0, 28_152.0), &["0", "10k", "20k"]),
+            (Axis::linear(0.0, 1_400_000.0), &["0", "0.5M", "1.0M"]),
             (Axis::linear(0.0, 6_000_000.0), &["0", "2M", "4M", "6M"]),
             (Axis::logarithmic(0.011, 90.0), &["0.01", "0.1", "1", "10", "100"]),
             (Axis::logarithmic(1e-9, 1.0), &["1e-8", "0.0001", "1"]),

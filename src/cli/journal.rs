@@ -65,8 +65,8 @@ impl Journal {
         Judgement::new(epoch, step, tested.evaluation, tested.dataset).write(&self.run)
     }
 
-    /// The session ends.
-    pub fn end(&mut self, step: u64, ending: Ending) -> Result<(), WriteError> {
-        self.logbook.end(step, ending)
+    /// The session ends; where it could not go on, with the reason.
+    pub fn end(&mut self, step: u64, ending: Ending, reason: Option<String>) -> Result<(), WriteError> {
+        self.logbook.end(step, ending, reason)
     }
 }

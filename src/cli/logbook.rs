@@ -5,6 +5,7 @@ use rnet_runtime::durable::WriteError;
 use rnet_runtime::kernels::Isa;
 use rnet_runtime::lines::Lines;
 use rnet_runtime::machine;
+use rnet_runtime::stopping::Metric;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,6 +39,9 @@ pub struct Session {
     pub seed: u64,
     /// Images a step.
     pub batch: usize,
+    /// What the best test is the best by.
+    #[serde(default)]
+    pub metric: Metric,
     /// rnet's version.
     pub version: String,
     /// Operating system and architecture.
@@ -59,6 +63,9 @@ pub struct Ended {
     pub step: u64,
     /// How.
     pub outcome: Ending,
+    /// Why it could not go on, in the words that were said then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// How a session ended.
@@ -85,6 +92,7 @@ impl Session {
             data: String::new(),
             seed: 0,
             batch: 0,
+            metric: Metric::default(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu: machine::cpu_name(),
@@ -119,7 +127,7 @@ impl Logbook {
     }
 
     /// It ends.
-    pub fn end(&mut self, step: u64, outcome: Ending) -> Result<(), WriteError> {
-        self.0.add(&Entry::Ended(Ended { time: now(), step, outcome }))
+    pub fn end(&mut self, step: u64, outcome: Ending, reason: Option<String>) -> Result<(), WriteError> {
+        self.0.add(&Entry::Ended(Ended { time: now(), step, outcome, reason }))
     }
 }

@@ -46,6 +46,15 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if !(from > 0.0 && from < to && to.is_finite()) {
         return Err(Failure::new(format!("--from {from} --to {to}: the rates should grow from above 0")));
     }
+    // A curve that nobody can write down would be time lost.
+    let folder = arguments.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Failure::new(format!(
+            "--out {}: there is no directory {}",
+            arguments.out.display(),
+            folder.display()
+        )));
+    }
     let (model, mut trainer) = session::prepare(&arguments.model, &[], arguments.data.as_deref(), arguments.threads)?;
     let mut sweep = Sweep::default();
     let rates = rates(from, to, arguments.steps as usize);

@@ -8,16 +8,17 @@ use std::process::ExitCode;
 /// Steps without `--steps`.
 pub const STEPS: u64 = 500;
 
-/// What the loss has to fall to, as a share of the first.
+/// What the loss has to fall to, as a share of the first; both are counted from the least that it can be.
 const SMALL: f32 = 0.01;
 
-/// Trains on one batch and says how it went; exit code 1 where the loss did not come close to zero.
-pub fn run(trainer: &mut Trainer, steps: u64) -> Result<ExitCode, Failure> {
+/// Trains on one batch and says how it went; exit code 1 where the loss did not come close to `floor`, the least that it can be.
+pub fn run(trainer: &mut Trainer, steps: u64, floor: f64) -> Result<ExitCode, Failure> {
+    let floor = floor as f32;
     let (mut first, mut last, mut learned) = (None, None, false);
     let outcome = trainer.overfit(&mut |step, loss, correct, images| {
         let start = *first.get_or_insert(loss);
         last = Some((step, loss, correct, images));
-        learned = loss <= SMALL * start && correct as usize == images;
+        learned = loss - floor <= SMALL * (start - floor) && correct as usize == images;
         // Steps 1, 2, 5, 10, 20, 50, ..
         let shown = [1, 2, 5].iter().any(|lead| (0..19).any(|power| step == lead * 10u64.pow(power)));
         let is_enough = learned || step > steps;
@@ -39,9 +40,10 @@ pub fn run(trainer: &mut Trainer, steps: u64) -> Result<ExitCode, Failure> {
         print(&format!("the network learns a batch of {images} by heart in {} steps\n", step - 1));
         return Ok(ExitCode::SUCCESS);
     }
+    let least = if floor > 0.0 { format!(", {floor:.4} is the least that it can be") } else { String::new() };
     let reason = if loss.is_finite() && step > steps {
         format!(
-            "the loss went from {first:.4} to {loss:.4} in {steps} steps, and {correct} of {images} are right\n  help: try \
+            "the loss went from {first:.4} to {loss:.4} in {steps} steps{least}, and {correct} of {images} are right\n  help: try \
              other learning rates (`rnet lr` looks for one), then look at the labels, at dropout, and at `normalize`"
         )
     } else {

@@ -17,9 +17,12 @@ pub struct Rescue {
     pub seed: u64,
 }
 
+/// The files that tell of a run, beside its model and its checkpoints; the table is made from the lines of the metrics.
+const TOLD: [&str; 4] = ["metrics.jsonl", "layers.jsonl", "evaluation.json", "sessions.jsonl"];
+
 impl Rescue {
-    /// Writes the run as it is now, settled, into a new directory among the system's temporary files, with the metrics as far
-    /// as they can still be read and those that could not be written. Returns the directory.
+    /// Writes the run as it is now, settled, into a new directory among the system's temporary files, with the metrics and whatever
+    /// else tells of it as far as that can still be read, and the lines of the metrics that could not be written. Returns the directory.
     ///
     /// # Errors
     /// When that fails too; in words.
@@ -31,8 +34,12 @@ impl Rescue {
         let checkpoints = Checkpoints::open(&rescued.checkpoints(), 1, self.seed);
         let written = checkpoints.and_then(|checkpoints| checkpoints.write(&trainer.state, &trainer.position));
         written.map_err(|error| error.to_string())?;
-        let metrics = fs::read(run.metrics()).unwrap_or_default();
-        fs::write(rescued.metrics(), metrics).map_err(|error| format!("{}: {error}", rescued.metrics().display()))?;
+        for file in TOLD {
+            let (from, to) = (run.path().join(file), path.join(file));
+            if let Ok(bytes) = fs::read(from) {
+                fs::write(&to, bytes).map_err(|error| format!("{}: {error}", to.display()))?;
+            }
+        }
         let mut log = MetricsLog::open(&rescued.metrics(), trainer.position.step).map_err(|error| error.to_string())?;
         unwritten.iter().try_for_each(|record| log.add(record)).map_err(|error| error.to_string())?;
         Ok(path)

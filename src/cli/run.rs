@@ -5,6 +5,7 @@ use super::logbook::{self, Ending, Entry, Session};
 use super::run_directory::RunDirectory;
 use rnet_runtime::lines;
 use rnet_runtime::metrics::{Record, Split};
+use rnet_runtime::stopping::Metric;
 use std::path::{Path, PathBuf};
 
 /// How a run stands.
@@ -55,7 +56,8 @@ impl Run {
     /// Reads what there is.
     pub fn read(path: &Path) -> Result<Run, Failure> {
         if !path.is_dir() {
-            return Err(Failure::new(format!("{}: there is no such directory", path.display())));
+            let words = if path.exists() { "is a file, not a run directory" } else { "there is no such directory" };
+            return Err(Failure::new(format!("{}: {words}", path.display())));
         }
         let metrics = path.join("metrics.jsonl");
         if !Run::is_at(path) && !metrics.is_file() {
@@ -107,9 +109,28 @@ impl Run {
         self.of(Split::Test).next_back()
     }
 
-    /// The test with the highest accuracy; of equal ones the first.
+    /// What the best test is the best by.
+    pub fn metric(&self) -> Metric {
+        self.session().map_or(Metric::default(), |session| session.metric)
+    }
+
+    /// The best test, whose checkpoint is kept; of equal ones the first.
     pub fn best_test(&self) -> Option<&Record> {
-        self.of(Split::Test).reduce(|best, record| if record.top1 > best.top1 { record } else { best })
+        let metric = self.metric();
+        let value = |record: &Record| match metric {
+            Metric::Accuracy => record.top1,
+            Metric::Loss => record.loss,
+        };
+        let better = |best, record| if metric.is_better(value(record), value(best), 0.0) { record } else { best };
+        self.of(Split::Test).reduce(better)
+    }
+
+    /// Why it could not go on, where it could not.
+    pub fn reason(&self) -> Option<&str> {
+        match self.entries.last()? {
+            Entry::Ended(ended) => ended.reason.as_deref(),
+            Entry::Began(_) => None,
+        }
     }
 
     /// Steps that are known to be done.

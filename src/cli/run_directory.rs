@@ -63,8 +63,9 @@ impl RunDirectory {
     /// The recipe of the run in a directory.
     pub fn recipe(path: &Path) -> Result<Recipe, Failure> {
         let file = path.join("run.json");
-        let text = fs::read_to_string(&file)
-            .map_err(|error| Failure::new(format!("{}: no run to go on with: {error}", file.display())))?;
+        let text = fs::read_to_string(&file).map_err(|error| {
+            Failure::new(format!("{}: no run to go on with: {error}\n  help: `rnet runs` lists runs", file.display()))
+        })?;
         serde_json::from_str(&text)
             .map_err(|error| Failure::new(format!("{}: not a run's recipe: {error}", file.display())))
     }

@@ -39,7 +39,10 @@ fn found(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     if Run::is_at(directory) {
         return Ok(vec![directory.to_path_buf()]);
     }
-    let failed = |error| Failure::new(format!("{}: cannot be read: {error}", directory.display()));
+    let failed = |error| {
+        let help = "runs are in `runs` unless `rnet train --out` says otherwise; `rnet runs DIR` looks elsewhere";
+        Failure::new(format!("{}: cannot be read: {error}\n  help: {help}", directory.display()))
+    };
     let mut runs = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -61,6 +64,7 @@ fn to_json(run: &Run) -> serde_json::Value {
         "parameters": run.session().map(|session| session.parameters),
         "data": run.session().map(|session| &session.data),
         "state": run.standing.word(),
+        "reason": run.reason(),
         "step": run.step(),
         "steps": run.session().map(|session| session.steps),
         "best": test(run.best_test()),

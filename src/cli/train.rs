@@ -11,13 +11,14 @@ use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
 use rnet_runtime::metrics::{Record, Split};
+use rnet_runtime::stopping::Metric;
 use rnet_runtime::train::{Flow, Progress, Tested, TrainError, Trainer, Trap, Watcher};
 use rnet_runtime::{tensors, truncation, weights};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// Train a model; a run directory gets its metrics, checkpoints and weights
@@ -68,7 +69,7 @@ pub struct Arguments {
     /// Look at every value of every step for what is not finite; takes several times as long, and changes no bit of the result
     #[arg(long)]
     trap_nan: bool,
-    /// Learn one batch by heart, say whether the loss comes close to zero (exit code 1 if not), and leave nothing behind
+    /// Learn one batch by heart, say whether the loss comes close to its least (exit code 1 if not), and leave nothing behind
     #[arg(long, conflicts_with_all = ["resume", "out", "epochs", "dry_run"])]
     overfit_batch: bool,
     /// Say what memory and time the run will take, from a few measured steps, and leave nothing behind
@@ -93,7 +94,7 @@ impl Arguments {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let interrupts = interrupts()?;
+    let interrupts = Interrupts::watch()?;
     truncation::explain_truncation();
     let (file, recipe) = match &arguments.resume {
         None => (arguments.model.required("rnet train FILE")?, None),
@@ -111,12 +112,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let settings = arguments.settings();
     let directory = arguments.data.clone().or_else(|| recipe.and_then(|recipe| recipe.data));
     if arguments.overfit_batch {
-        // Smoothed labels keep the loss from zero.
         let steps = arguments.steps.unwrap_or(overfit_batch::STEPS);
-        let settings = [&settings[..], &[("train.loss".to_string(), "cross_entropy".to_string())]].concat();
-        let (_, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
+        let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
         arguments.start.fill(&mut trainer.state)?;
-        return overfit_batch::run(&mut trainer, steps);
+        let floor = model.loss_weight * model.train.loss.floor(trainer.dataset().classes.len());
+        return overfit_batch::run(&mut trainer, steps, floor);
     }
     let (model, mut trainer) = session::prepare(&file, &settings, directory.as_deref(), arguments.threads)?;
     arguments.start.fill(&mut trainer.state)?;
@@ -152,6 +152,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         checkpoints.write(&trainer.state, &trainer.position).map_err(Failure::new)?;
     }
     introduce(&model, &trainer, &run);
+    let metric = model.train.stopping.metric();
     let session = Session {
         step: trainer.position.step,
         steps: trainer.steps(),
@@ -160,6 +161,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         data: trainer.dataset().name.clone(),
         seed,
         batch: model.train.batch,
+        metric,
         ..Session::here(model::threads(arguments.threads))
     };
     let journal = Journal::open(&run, session, arguments.tensorboard).map_err(Failure::new)?;
@@ -178,27 +180,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         run,
     };
     let start = Instant::now();
+    watch.interrupts.work();
     let outcome = trainer.run(&mut watch);
+    watch.interrupts.rest();
     watch.bar.finish();
+    let outcome = outcome.and_then(|finished| watch.end(finished, &trainer).map(|()| finished));
     let finished = outcome.map_err(|halt| {
-        // Where the directory takes no more writes, that is what the message tells.
-        let _ = watch.journal.end(trainer.position.step, Ending::Failed);
-        match halt {
+        let step = trainer.position.step;
+        let failure = match halt {
             Halt::Refused(message) => Failure::new(message),
             Halt::Failed(TrainError::Data(reason)) => watch.keep(&reason, &trainer),
             Halt::Failed(error) => divergence::explain(&error, &mut trainer, &watch.checkpoints, &separate),
-        }
+        };
+        // Whoever looks at the run later finds the reason in it. Where the directory takes no more writes, that is the reason.
+        let _ = watch.journal.end(step, Ending::Failed, Some(failure.to_string()));
+        let _ = report::write(watch.run.path(), &report::path(watch.run.path()));
+        failure
     })?;
     let run = &watch.run;
-    let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
-    tensors::write(&run.weights(), &tensors).map_err(|error| {
-        let path = run.path().display();
-        Failure::new(format!(
-            "{error}\n  the checkpoint is written; to write the weights again: rnet train --resume {path}"
-        ))
-    })?;
-    let ending = if finished { Ending::Finished } else { Ending::Stopped };
-    watch.journal.end(trainer.position.step, ending).map_err(Failure::new)?;
     // The run is whole without its report, which `rnet report` can write at any time.
     if let Err(failure) = report::write(run.path(), &report::path(run.path())) {
         note(&format!("warning: no report: {failure}"));
@@ -220,7 +219,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let done = trainer.position.step;
     if done < trainer.steps() {
         let best = trainer.position.best.map_or_else(String::new, |(best, step)| {
-            format!("; the best test accuracy was {:.2}% after step {step}, whose checkpoint is kept", 100.0 * best)
+            let best = match metric {
+                Metric::Accuracy => format!("the best test accuracy was {:.2}%", 100.0 * best),
+                Metric::Loss => format!("the least test loss was {best:.4}"),
+            };
+            format!("; {best} after step {step}, whose checkpoint is kept")
         });
         tell(&format!("stopped early after step {done}, as `stop` says{best}\n"));
     }
@@ -236,16 +239,49 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// Counts interrupts: the first ends the run after its step, the second at once.
-fn interrupts() -> Result<Arc<AtomicUsize>, Failure> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
-    let handler = move || match counter.fetch_add(1, Ordering::SeqCst) {
-        0 => note("\nfinishing the step and writing a checkpoint; once more stops at once"),
-        _ => std::process::exit(130),
-    };
-    ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
-    Ok(count)
+/// What interrupts do: while steps are taken the first ends the run after its step, and the second at once; before and after that each
+/// ends the program.
+#[derive(Clone, Default)]
+struct Interrupts(Arc<AtomicU8>);
+
+impl Interrupts {
+    const IDLE: u8 = 0;
+    const WORKING: u8 = 1;
+    const STOPPING: u8 = 2;
+
+    /// Begins to watch for them.
+    fn watch() -> Result<Interrupts, Failure> {
+        let interrupts = Interrupts::default();
+        let state = Arc::clone(&interrupts.0);
+        let handler = move || {
+            let first =
+                state.compare_exchange(Self::WORKING, Self::STOPPING, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+            if !first {
+                std::process::exit(130);
+            }
+            note(
+                "\nfinishing the step, with its test if one is due, and writing a checkpoint; once more stops at once",
+            );
+        };
+        ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
+        Ok(interrupts)
+    }
+
+    /// There is work to save from now on.
+    fn work(&self) {
+        let idle = self.0.compare_exchange(Self::IDLE, Self::WORKING, Ordering::SeqCst, Ordering::SeqCst);
+        assert!(idle.is_ok(), "train: a run begins once");
+    }
+
+    /// There are no steps to come.
+    fn rest(&self) {
+        self.0.store(Self::IDLE, Ordering::SeqCst);
+    }
+
+    /// Whether the run is to end.
+    fn is_stopping(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::STOPPING
+    }
 }
 
 fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
@@ -258,8 +294,15 @@ fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
         model.train.batch,
         run.path().display()
     );
-    if trainer.position.step > 0 {
-        text += &format!("going on after step {}\n", thousands(trainer.position.step));
+    let done = thousands(trainer.position.step);
+    if trainer.is_over() {
+        let weights = run.weights();
+        text += &format!(
+            "the run has come to its end after step {done}, nothing is left to do; `--from {}` begins a run with its weights\n",
+            weights.display()
+        );
+    } else if trainer.position.step > 0 {
+        text += &format!("going on after step {done}\n");
     }
     tell(&text);
 }
@@ -284,7 +327,7 @@ struct Watch {
     bar: Bar,
     checkpoints: Checkpoints,
     every: Option<u64>,
-    interrupts: Arc<AtomicUsize>,
+    interrupts: Interrupts,
     last_test: Option<Record>,
     /// The newest step of which all is done.
     settled: u64,
@@ -310,6 +353,15 @@ impl Watch {
         Failure::new(format!(
             "{reason}\n  kept: the checkpoint of step {saved}; once the data are whole again: rnet train --resume {path}"
         ))
+    }
+
+    /// Writes down what a run leaves at its end, or where it is interrupted.
+    fn end(&mut self, finished: bool, trainer: &Trainer) -> Result<(), Halt> {
+        let tensors = weights::tensors(&trainer.state, weights::Extent::Weights);
+        let ending = if finished { Ending::Finished } else { Ending::Stopped };
+        tensors::write(&self.run.weights(), &tensors)
+            .and_then(|()| self.journal.end(trainer.position.step, ending, None))
+            .map_err(|refusal| self.give_up(&refusal, trainer))
     }
 
     /// Ends a run whose directory takes no more writes, with what it has done kept elsewhere.
@@ -366,7 +418,7 @@ impl Watcher for Watch {
         if let Some(refusal) = &self.refusal {
             return Err(self.give_up(refusal, trainer));
         }
-        let stop = self.interrupts.load(Ordering::SeqCst) > 0;
+        let stop = self.interrupts.is_stopping();
         let is_due = self.every.is_some_and(|every| progress.step.is_multiple_of(every));
         if stop || is_due || progress.ends_epoch {
             let written = self.checkpoints.write(&trainer.state, &trainer.position);
@@ -392,7 +444,12 @@ impl Bar {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(steps).with_position(trainer.position.step);
             bar.reset_eta();
-            let style = ProgressStyle::with_template("{wide_bar} step {human_pos}/{human_len}  {msg}  {eta} left");
+            // A narrow terminal has room for the numbers alone, the most wanted first; what does not fit is cut off.
+            let template = match console::Term::stderr().size() {
+                (_, 100..) => "{wide_bar} step {human_pos}/{human_len}  {msg}  {eta} left",
+                _ => "step {human_pos}/{human_len}  {eta} left  {wide_msg}",
+            };
+            let style = ProgressStyle::with_template(template);
             bar.set_style(style.expect("the template is well formed"));
             bar.enable_steady_tick(Duration::from_millis(500));
             bar

@@ -54,7 +54,8 @@ impl Elaborator<'_> {
         if self.builder.mode == Mode::Eval {
             return Ok(loss);
         }
-        for Auxiliary { logits, weight, .. } in std::mem::take(&mut self.auxiliaries) {
+        for at in 0..self.auxiliaries.len() {
+            let Auxiliary { logits, weight, .. } = self.auxiliaries[at];
             let head = loss_of(self, logits)?;
             let weighted =
                 self.add("scale", &[head], Attributes::new().with("by", Attribute::Float(weight)), "loss")?;

@@ -81,6 +81,8 @@ pub struct Elaborated {
     pub data: Option<DataConfig>,
     /// The train section.
     pub train: TrainConfig,
+    /// How often the training loss counts the train section's: once for the model's own head, and each auxiliary one by its weight.
+    pub loss_weight: f64,
     /// One file with all that is used of its imports, and every setting and default written out; it compiles to the same.
     pub resolved: String,
     /// What is legal and likely wrong.
@@ -191,11 +193,12 @@ fn examine_into(
     std::mem::swap(steps, &mut elaborator.steps);
     let mut warnings = resolved_names.warnings;
     warnings.append(&mut elaborator.warnings);
+    let loss_weight = elaborator.auxiliaries.iter().fold(1.0, |sum, head| sum + head.weight);
     let Builder { graph, layers, .. } = elaborator.builder;
     rows.clone_from(&layers);
     match parts {
         Ok((model, train, data)) if found.is_empty() => {
-            Ok(Elaborated { model, graph, layers, data, train, resolved, warnings })
+            Ok(Elaborated { model, graph, layers, data, train, loss_weight, resolved, warnings })
         }
         _ => Err(found),
     }

@@ -59,18 +59,18 @@ mod tests {
   %2 = mul %0, %0 : f32[2]
   %3 = add %2, %1 : f32[2]
   result square = %2
-  update velocity.w = %3
+  update velocity/w = %3
 }"#;
 
     #[test]
     fn evaluates_outputs_in_order() {
         let vector = |a, b| Tensor { dims: vec![2], data: vec![a, b] };
         let leaves =
-            HashMap::from([("x".to_string(), vector(3.0, -2.0)), ("velocity.w".to_string(), vector(1.0, 1.0))]);
+            HashMap::from([("x".to_string(), vector(3.0, -2.0)), ("velocity/w".to_string(), vector(1.0, 1.0))]);
         let outputs = eval(&parse(TEXT).unwrap(), &leaves).unwrap();
-        assert_eq!(outputs.keys().collect::<Vec<_>>(), ["square", "velocity.w"]);
+        assert_eq!(outputs.keys().collect::<Vec<_>>(), ["square", "velocity/w"]);
         assert_eq!(outputs["square"], vector(9.0, 4.0));
-        assert_eq!(outputs["velocity.w"], vector(10.0, 5.0));
+        assert_eq!(outputs["velocity/w"], vector(10.0, 5.0));
     }
 
     #[test]

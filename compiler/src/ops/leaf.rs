@@ -3,6 +3,7 @@
 use super::check::{self, Checked};
 use super::{Attributes, Lowering, Op, OpError, TensorType};
 use crate::graph::{Attribute, ElementType, Node};
+use rnet_runtime::program::memory_name;
 
 /// The type that `dims` and `element` spell out; `elements` are the element types that the leaf may have.
 pub(super) fn infer(
@@ -31,18 +32,13 @@ pub fn attributes(name: &str, ty: &TensorType) -> Attributes {
 }
 
 /// The name by which outputs, checkpoints and the reference evaluator know a leaf; `None` for other nodes. It is the attribute
-/// `name`, but for a memory, which has the name of what it remembers: `<slot>.<name>`.
+/// `name`, but for a memory, which has the name of what it remembers: `<slot>/<name>`.
 pub fn key(node: &Node) -> Option<String> {
     if !matches!(node.op.lowering(), Lowering::Leaf) {
         return None;
     }
     let name = node.attributes.text("name");
-    Some(if node.op.name() == "memory" { memory_key(node.attributes.text("slot"), name) } else { name.to_string() })
-}
-
-/// The name by which outputs and checkpoints know a memory.
-pub fn memory_key(slot: &str, name: &str) -> String {
-    format!("{slot}.{name}")
+    Some(if node.op.name() == "memory" { memory_name(node.attributes.text("slot"), name) } else { name.to_string() })
 }
 
 /// Whether the leaf lives from step to step, so that an update may replace it.

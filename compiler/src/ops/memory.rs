@@ -15,7 +15,7 @@ impl Op for Memory {
     fn doc(&self) -> &'static str {
         "What the optimizer remembers of the parameter or statistic `name`, such as its `velocity`; it lives from step to \
          step.\n\n\
-         Where leaves are told apart by name alone (outputs, the reference evaluator, checkpoints) it goes by `<slot>.<name>`. \
+         Where leaves are told apart by name alone (outputs, the reference evaluator, checkpoints) it goes by `<slot>/<name>`. \
          It starts at zero, or where `copies` is true as what it remembers starts.\n\n\
          Attributes: `name` (text: of what it remembers), `slot` (text: which memory of it), `dims` (extents), `element` \
          (`\"f32\"`), `copies` (true or false)."

@@ -1,11 +1,13 @@
 //! Gradients and activations of the layers over the run.
 
 use super::heatmap::Heatmap;
+use super::thousands;
 use rnet_runtime::layers::{Layer, LayersRecord};
 
 /// What the maps show.
-pub const NOTE: &str = "Measured at each test on the batch of the run's first step, always the same; from the input (above) to the loss \
-                        (below), from the first test (left) to the last. Colours are by magnitude: equal ratios are equally far apart.";
+pub const NOTE: &str = "Measured at each test on the batch of the run's first step, always the same, with the weights that are trained and not \
+                        their average; from the input (above) to the loss (below), from the first test (left) to the last. Colours are \
+                        by magnitude: equal ratios are equally far apart.";
 
 /// The most columns of a map; of more tests every second, third, .. is shown.
 const COLUMNS: usize = 240;
@@ -26,7 +28,7 @@ pub fn maps(records: &[LayersRecord]) -> String {
             };
             shown.iter().map(value).collect()
         };
-        let columns = shown.iter().map(|record| format!("step {}", record.step)).collect();
+        let columns = shown.iter().map(|record| format!("step {}", thousands(record.step))).collect();
         Heatmap {
             title: title.to_string(),
             rows: paths.iter().map(|path| path.to_string()).collect(),

@@ -14,6 +14,7 @@ use crate::chart::svg::{self, escape};
 use rnet_runtime::durable;
 use rnet_runtime::layers::LayersRecord;
 use rnet_runtime::lines;
+use rnet_runtime::stopping::Metric;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -107,7 +108,11 @@ fn head(run: &Run) -> String {
     let percent = |share: f64| format!("{:.2}%", 100.0 * share);
     let mut figures = Vec::new();
     if let Some(best) = run.best_test() {
-        figures.push((percent(best.top1), format!("best test accuracy, after step {}", thousands(best.step))));
+        let after = format!("after step {}", thousands(best.step));
+        figures.push(match run.metric() {
+            Metric::Accuracy => (percent(best.top1), format!("best test accuracy, {after}")),
+            Metric::Loss => (format!("{:.4}", best.loss), format!("least test loss, {after}: {}", percent(best.top1))),
+        });
     }
     if let Some(last) = run.last_test() {
         figures.push((percent(last.top1), format!("last test accuracy, loss {:.4}", last.loss)));
@@ -132,8 +137,10 @@ fn head(run: &Run) -> String {
         .map(|(number, words)| format!("<div><strong>{number}</strong><span>{}</span></div>\n", escape(words)))
         .collect();
     let state = run.standing.word();
+    let reason =
+        run.reason().map_or_else(String::new, |reason| format!("<pre class=\"reason\">{}</pre>\n", escape(reason)));
     format!(
-        "<header>\n<h1>{} <span class=\"state {state}\">{state}</span></h1>\n<p class=\"about\">{}</p>\n\
+        "<header>\n<h1>{} <span class=\"state {state}\">{state}</span></h1>\n<p class=\"about\">{}</p>\n{reason}\
          <div class=\"figures\">\n{figures}</div>\n</header>\n",
         escape(&run.name),
         about.join(" · ")

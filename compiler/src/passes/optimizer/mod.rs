@@ -16,6 +16,7 @@ use crate::ops::emit::Emitter;
 use crate::ops::{self, leaf};
 use rnet_runtime::config::TrainConfig;
 use rnet_runtime::optimizer::{self, Optimizer, Rule};
+use rnet_runtime::program::memory_name;
 
 /// Replaces each result `grad.<name>` by updates of the parameter and of what the optimizer remembers of it, as the train
 /// section says. A parameter's own `lr` and `decay` attributes scale its learning rate and weight decay. Adds the input `lr`
@@ -105,7 +106,7 @@ impl Step<'_> {
 
     /// `new` becomes what is remembered in that slot.
     fn remember(&mut self, slot: &str, old: NodeId, new: NodeId) {
-        let key = leaf::memory_key(slot, &self.name);
+        let key = memory_name(slot, &self.name);
         self.update(&key, old, new);
     }
 
