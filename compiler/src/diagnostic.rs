@@ -203,6 +203,11 @@ impl Diagnostic {
         self
     }
 
+    /// The name that the hint offers for the one at the place of the mistake.
+    pub fn meant(&self) -> Option<&str> {
+        self.hint.as_deref()?.strip_prefix(MEANT.0)?.strip_suffix(MEANT.1)
+    }
+
     /// The place of the mistake.
     pub fn span(&self) -> Option<Span> {
         self.labels.first().map(|label| label.span)
@@ -295,11 +300,14 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// What stands around the name in the hint of [`suggestion`].
+const MEANT: (&str, &str) = ("did you mean `", "`?");
+
 /// `did you mean ...?` for the nearest known name, else a list of all of them where they are few.
 pub fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(name) = nearest(wrong, known.iter().copied()) {
-        return Some(format!("did you mean `{name}`?"));
+        return Some(format!("{}{name}{}", MEANT.0, MEANT.1));
     }
     let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     (1..=16).contains(&list.len()).then(|| format!("known here: {}", list.join(", ")))
@@ -334,6 +342,11 @@ mod tests {
         assert_eq!(nearest("strid", ["stride", "pad"]), Some("stride"));
         assert_eq!(nearest("batchnorm", ["relu", "bn"]), None);
         assert_eq!(suggestion("zzz", ["a", "b"]).as_deref(), Some("known here: `a`, `b`"));
+        let mut sources = Sources::without_imports();
+        let span = Span { file: sources.add("f.rnet", "rleu"), start: 0, end: 4 };
+        let wrong = |hint| Diagnostic::error("E100", span, "wrong").maybe_hint(hint);
+        assert_eq!(wrong(suggestion("rleu", ["relu", "bn"])).meant(), Some("relu"));
+        assert_eq!(wrong(suggestion("zzz", ["a", "b"])).meant(), None);
     }
 
     #[test]

@@ -317,6 +317,7 @@ fn minimal_filtering_agrees_with_the_reference() {
         (2, 8, 24, 6, 5, 2),
         (34, 6, 10, 4, 8, 1),
         (16, 32, 48, 8, 8, 1),
+        (3, 96, 192, 8, 7, 1),
     ] {
         let (rows, columns) = (height + 2 * pad - 2, width + 2 * pad - 2);
         let types = [

@@ -53,7 +53,7 @@ Examples:
   rnet train lang-examples/digits.rnet                 train a small residual network on the built-in digits
   rnet summary lang-examples/resnet20.rnet             shapes, parameters and multiply-adds, layer by layer
   rnet dump lang-examples/digits.rnet --after fuse     the training step as IR, after fusion
-  rnet train lang-examples/resnet20.rnet --data data --epochs 3 --set train.optim.lr=0.05";
+  rnet train lang-examples/resnet20.rnet --data data --epochs 3 --set train.optimizer.lr=0.05";
 
 #[derive(Subcommand)]
 enum Verb {

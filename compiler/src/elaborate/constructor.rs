@@ -31,7 +31,7 @@ pub(super) static STOPS: &[Constructor] = &[
 ];
 
 /// `@init(..)`
-static INITS: &[Constructor] = &[
+pub(super) static INITS: &[Constructor] = &[
     new("he_normal", &[]),
     new("he_uniform", &[]),
     new("xavier_normal", &[]),
@@ -45,7 +45,7 @@ static INITS: &[Constructor] = &[
 ];
 
 /// `@..`
-static ANNOTATIONS: &[Constructor] = &[
+pub(super) static ANNOTATIONS: &[Constructor] = &[
     new("init", &[]),
     new("frozen", &[]),
     new("lr", &[Parameter::new("factor", Kind::Float, Default::Needed)]),

@@ -34,7 +34,7 @@ pub(super) static SOURCES: &[Constructor] = &[
 ];
 
 /// The steps of `train = ..` and `test = ..` in a data section.
-static TRANSFORMS: &[Constructor] = &[
+pub(super) static TRANSFORMS: &[Constructor] = &[
     new("pad", &[Parameter::new("by", Kind::Int, Default::Needed)]),
     new("random_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),
     new("center_crop", &[Parameter::new("side", Kind::Int, Default::Needed)]),

@@ -344,7 +344,7 @@ impl<'a> Elaborator<'a> {
                     return self.error("E104", name.span, message);
                 }
                 let arguments: Vec<(Value, Span)> = given.into_iter().map(|given| (given.value, given.span)).collect();
-                return (function.apply)(self, function, &arguments, span);
+                return (function.apply)(self, functions::Call { function, arguments: &arguments, span });
             }
             other => {
                 let message = format!("only blocks and functions are called, this is {}", other.describe());

@@ -172,7 +172,7 @@ impl Loading<'_> {
 }
 
 /// A path relative to the directory of a file; `./` and `x/../` go, so that one file has one name.
-pub(super) fn join(from: &str, path: &str) -> String {
+pub fn join(from: &str, path: &str) -> String {
     let directory = from.rfind('/').map_or("", |at| &from[..=at]);
     let joined = if path.starts_with('/') { path.to_string() } else { format!("{directory}{path}") };
     let mut parts: Vec<&str> = Vec::new();

@@ -31,6 +31,8 @@ mod training;
 mod value;
 pub mod vocabulary;
 
+pub use load::join;
+
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::graph::{Attributes, ElementType, Graph, NodeId, OutputKind, TensorType};
 use crate::syntax;

@@ -237,7 +237,8 @@ impl<'a> Elaborator<'a> {
                 }
                 Some(name) => {
                     let known = GROUPS.iter().copied().chain(["pattern"]);
-                    let wrong = Diagnostic::error("E104", value.span, format!("`group` has no parameter `{name}`"));
+                    let span = argument.name.as_ref().map_or(value.span, |name| name.span);
+                    let wrong = Diagnostic::error("E104", span, format!("`group` has no parameter `{name}`"));
                     return self.stop(wrong.maybe_hint(crate::diagnostic::suggestion(name, known)));
                 }
                 None => return self.error("E103", value.span, "too many arguments: `group` takes one pattern"),

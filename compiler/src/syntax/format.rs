@@ -32,6 +32,21 @@ pub fn head(block: &Block) -> String {
     format!("block {}{}", block.name.text, parameters(&block.parameters))
 }
 
+/// The first line of a model without its brace: name and parameters.
+pub fn model_head(model: &Model) -> String {
+    format!("model {}{}", model.name.text, parameters(&model.parameters))
+}
+
+/// A value, on as many lines as it needs.
+pub fn value(value: &Expr) -> String {
+    broken(value, 2)
+}
+
+/// A `let` without its documentation.
+pub fn binding(binding: &Let) -> String {
+    format!("let {} = {}", binding.name.text, broken(&binding.value, 2))
+}
+
 fn format_item(out: &mut String, item: &Item) {
     match item {
         Item::Import(import) => {
@@ -50,7 +65,7 @@ fn format_item(out: &mut String, item: &Item) {
         }
         Item::Model(model) => {
             docs(out, &model.docs, 0);
-            let _ = writeln!(out, "model {}{} {{", model.name.text, parameters(&model.parameters));
+            let _ = writeln!(out, "{} {{", model_head(model));
             for input in &model.inputs {
                 let dims: Vec<String> = input.dims.iter().map(expr).collect();
                 let _ = writeln!(out, "  input {}: {}[{}]", input.name.text, input.element.text, dims.join(", "));
@@ -113,15 +128,15 @@ fn parameters(parameters: &[Parameter]) -> String {
     if parameters.is_empty() {
         return String::new();
     }
-    let list: Vec<String> = parameters
-        .iter()
-        .map(|parameter| {
-            let kind = parameter.kind.as_ref().map_or(String::new(), |kind| format!(": {}", kind.text));
-            let default = parameter.default.as_ref().map_or(String::new(), |default| format!(" = {}", expr(default)));
-            format!("{}{kind}{default}", parameter.name.text)
-        })
-        .collect();
+    let list: Vec<String> = parameters.iter().map(parameter).collect();
     format!("({})", list.join(", "))
+}
+
+/// A parameter with its kind and its default.
+pub fn parameter(parameter: &Parameter) -> String {
+    let kind = parameter.kind.as_ref().map_or(String::new(), |kind| format!(": {}", kind.text));
+    let default = parameter.default.as_ref().map_or(String::new(), |default| format!(" = {}", expr(default)));
+    format!("{}{kind}{default}", parameter.name.text)
 }
 
 /// An expression that may take several lines; all but the first are indented.

@@ -61,19 +61,33 @@ fn too_deep(span: Span) -> Diagnostic {
 /// # Errors
 /// Every mistake that was found: the text is cut into items first, and each is parsed on its own.
 pub fn parse(sources: &Sources, file: FileId) -> Result<Ast, Vec<Diagnostic>> {
+    let Parsed { ast, wrong, .. } = parse_items(sources, file);
+    if wrong.is_empty() { Ok(ast) } else { Err(wrong) }
+}
+
+/// As much of a text as parses.
+pub struct Parsed {
+    /// The items without mistakes.
+    pub ast: Ast,
+    /// From the first to the last token of each of these items.
+    pub spans: Vec<Span>,
+    /// Every mistake that was found.
+    pub wrong: Vec<Diagnostic>,
+}
+
+/// Parses the items of a text, each on its own: those without mistakes are there whatever is wrong with the others.
+pub fn parse_items(sources: &Sources, file: FileId) -> Parsed {
     let text = sources.text(file);
     if text.len() > LONGEST {
         let span = Span { file, start: 0, end: 0 };
-        return Err(vec![Diagnostic::error(
-            "E003",
-            span,
-            format!("a text of {} bytes; the longest allowed has {LONGEST}", text.len()),
-        )]);
+        let message = format!("a text of {} bytes; the longest allowed has {LONGEST}", text.len());
+        let ast = Ast { file, docs: Vec::new(), items: Vec::new() };
+        return Parsed { ast, spans: Vec::new(), wrong: vec![Diagnostic::error("E003", span, message)] };
     }
     let (tokens, mut wrong) = token::tokenize(file, text);
     let context = Context { file, docs: RefCell::new(tokens.docs) };
     let parser = grammar::ItemParser::new();
-    let mut items = Vec::new();
+    let (mut items, mut spans) = (Vec::new(), Vec::new());
     let slices = cut(&tokens.tokens);
     for (at, slice) in slices.iter().enumerate() {
         let reach = slices.get(at + 1).map_or(text.len(), |next| next[0].0);
@@ -83,7 +97,10 @@ pub fn parse(sources: &Sources, file: FileId) -> Result<Ast, Vec<Diagnostic>> {
             None => parser.parse(&context, slice.iter().cloned()).map_err(|error| explain(error, slice, &context)),
         };
         match parsed {
-            Ok(item) => items.push(item),
+            Ok(item) => {
+                items.push(item);
+                spans.push(context.span(slice[0].0, slice[slice.len() - 1].2));
+            }
             // A token that could not be read has been told; what its absence does to the item would only confuse.
             Err(_)
                 if wrong
@@ -101,7 +118,7 @@ pub fn parse(sources: &Sources, file: FileId) -> Result<Ast, Vec<Diagnostic>> {
                 .hint("define a block (`block f(c) = conv3x3(c) -> relu`) or a model (`model m { input image: f32[N, 3, 32, 32] .. }`)"),
         );
     }
-    if wrong.is_empty() { Ok(Ast { file, docs: tokens.file_docs, items }) } else { Err(wrong) }
+    Parsed { ast: Ast { file, docs: tokens.file_docs, items }, spans, wrong }
 }
 
 /// Parses one expression: the value of `--set path=value`.

@@ -1,15 +1,25 @@
-//! `rnet lsp`: a language server on standard input and output. Diagnostics as you type, hover, definitions, completion, formatting,
-//! and the shape behind every step of a chain.
+//! `rnet lsp`: a language server on standard input and output. Diagnostics as you type with edits that mend them, hover, completion and
+//! signatures, definitions, references and renaming, the outline, formatting, and the shape behind every step of a chain.
 
 mod analysis;
-mod answers;
+mod completion;
+mod context;
+mod diagnostics;
+mod hover;
+mod layout;
+mod names;
 mod position;
+mod references;
+mod symbols;
+mod workspace;
 
 use super::{Failure, Outcome};
 use analysis::Analysis;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use workspace::Workspace;
 
 /// Serve an editor: the language server protocol on standard input and output
 #[derive(clap::Args)]
@@ -20,7 +30,7 @@ const LONGEST: usize = 1 << 26;
 
 /// Runs the verb.
 pub fn run(_: &Arguments) -> Outcome {
-    let mut server = Server { texts: HashMap::new(), analyses: HashMap::new(), shut_down: false };
+    let mut server = Server { workspace: Workspace::default(), analyses: HashMap::new(), shut_down: false };
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     while let Some(message) = read(&mut input)? {
         for answer in server.receive(&message) {
@@ -60,11 +70,15 @@ fn read(input: &mut impl BufRead) -> Result<Option<Value>, Failure> {
 }
 
 struct Server {
-    /// Open texts by URI.
-    texts: HashMap<String, String>,
+    workspace: Workspace,
+    /// Of the open texts, by URI.
     analyses: HashMap<String, Analysis>,
     shut_down: bool,
 }
+
+/// Codes of the protocol.
+const NOT_SERVED: i32 = -32601;
+const REFUSED: i32 = -32803;
 
 impl Server {
     /// Answers and notifications to a message.
@@ -73,31 +87,60 @@ impl Server {
         let parameters = &message["params"];
         let uri = parameters["textDocument"]["uri"].as_str().unwrap_or_default().to_string();
         let Some(id) = message.get("id") else { return self.notice(method, &uri, parameters) };
-        let result = match method {
-            "initialize" => capabilities(),
+        if message.get("method").is_none() {
+            // An answer; nothing was asked.
+            return Vec::new();
+        }
+        let answer = match method {
+            "initialize" => {
+                self.workspace.folders = folders(parameters);
+                Ok(capabilities())
+            }
             "shutdown" => {
                 self.shut_down = true;
-                Value::Null
+                Ok(Value::Null)
             }
-            "textDocument/hover" => self.ask(&uri, |analysis| answers::hover(analysis, &parameters["position"])),
-            "textDocument/definition" => {
-                self.ask(&uri, |analysis| answers::definition(analysis, &parameters["position"]))
-            }
-            "textDocument/completion" => {
-                self.ask(&uri, |analysis| answers::completion(analysis, &parameters["position"]))
-            }
-            "textDocument/formatting" => self.ask(&uri, answers::formatting),
-            "textDocument/inlayHint" => self.ask(&uri, |analysis| answers::inlay_hints(analysis, &parameters["range"])),
-            _ => {
-                let error = json!({"code": -32601, "message": format!("`{method}` is not served")});
-                return vec![json!({"jsonrpc": "2.0", "id": id, "error": error})];
-            }
+            _ if !method.starts_with("textDocument/") => Err(not_served(method)),
+            _ => match self.analyses.get(&uri) {
+                Some(analysis) => self.ask(analysis, method, parameters),
+                None => Ok(Value::Null),
+            },
         };
-        vec![json!({"jsonrpc": "2.0", "id": id, "result": result})]
+        vec![match answer {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err((code, message)) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}),
+        }]
     }
 
-    fn ask(&self, uri: &str, answer: impl FnOnce(&Analysis) -> Value) -> Value {
-        self.analyses.get(uri).map_or(Value::Null, answer)
+    /// The answer to a question about an open text.
+    fn ask(&self, analysis: &Analysis, method: &str, parameters: &Value) -> Result<Value, (i32, String)> {
+        let (place, range) = (&parameters["position"], &parameters["range"]);
+        let refused = |reason| (REFUSED, reason);
+        Ok(match method {
+            "textDocument/hover" => hover::hover(analysis, place),
+            "textDocument/definition" => references::definition(analysis, place),
+            "textDocument/documentHighlight" => references::highlights(analysis, place),
+            "textDocument/references" => {
+                let declaration = parameters["context"]["includeDeclaration"].as_bool().unwrap_or(true);
+                references::references(analysis, &self.workspace, place, declaration)
+            }
+            "textDocument/prepareRename" => {
+                let span = references::renamed(analysis, place).map_err(refused)?;
+                position::range(analysis.text(), span.start, span.end)
+            }
+            "textDocument/rename" => {
+                let new = parameters["newName"].as_str().unwrap_or_default();
+                references::rename(analysis, &self.workspace, place, new).map_err(refused)?
+            }
+            "textDocument/completion" => completion::completion(analysis, place),
+            "textDocument/signatureHelp" => completion::signature(analysis, place),
+            "textDocument/codeAction" => diagnostics::actions(analysis, &self.workspace, range),
+            "textDocument/documentSymbol" => symbols::outline(analysis),
+            "textDocument/semanticTokens/full" => symbols::tokens(analysis),
+            "textDocument/formatting" => layout::formatting(analysis),
+            "textDocument/inlayHint" => layout::inlay_hints(analysis, range),
+            _ => return Err(not_served(method)),
+        })
     }
 
     fn notice(&mut self, method: &str, uri: &str, parameters: &Value) -> Vec<Value> {
@@ -109,22 +152,22 @@ impl Server {
                 .and_then(|all| all.last())
                 .and_then(|change| change["text"].as_str()),
             "textDocument/didClose" => {
-                self.texts.remove(uri);
+                self.workspace.texts.remove(uri);
                 self.analyses.remove(uri);
                 return vec![publish(uri, json!([]))];
             }
             _ => return Vec::new(),
         };
         let Some(text) = text else { return Vec::new() };
-        self.texts.insert(uri.to_string(), text.to_string());
+        self.workspace.texts.insert(uri.to_string(), text.to_string());
         // Other open texts may import this one.
-        let mut open: Vec<String> = self.texts.keys().cloned().collect();
-        open.sort_by_key(|other| other != uri);
+        let mut open: Vec<String> = self.workspace.texts.keys().cloned().collect();
+        open.sort_by_key(|other| (other != uri, other.clone()));
         open.retain(|other| other == uri || self.analyses.get(other).is_some_and(|analysis| analysis.reads(uri)));
         open.into_iter()
             .map(|uri| {
-                let analysis = Analysis::new(&uri, &self.texts);
-                let notice = publish(&uri, answers::diagnostics(&analysis));
+                let analysis = Analysis::new(&uri, &self.workspace.texts);
+                let notice = publish(&uri, diagnostics::diagnostics(&analysis));
                 self.analyses.insert(uri, analysis);
                 notice
             })
@@ -132,18 +175,40 @@ impl Server {
     }
 }
 
+fn not_served(method: &str) -> (i32, String) {
+    (NOT_SERVED, format!("`{method}` is not served"))
+}
+
+/// The folders that an editor works in.
+fn folders(parameters: &Value) -> Vec<PathBuf> {
+    let named = parameters["workspaceFolders"].as_array().into_iter().flatten();
+    let mut uris: Vec<&str> = named.filter_map(|folder| folder["uri"].as_str()).collect();
+    if uris.is_empty() {
+        uris.extend(parameters["rootUri"].as_str());
+    }
+    uris.into_iter().map(|uri| PathBuf::from(position::path(uri))).collect()
+}
+
 fn publish(uri: &str, diagnostics: Value) -> Value {
     json!({"jsonrpc": "2.0", "method": "textDocument/publishDiagnostics", "params": {"uri": uri, "diagnostics": diagnostics}})
 }
 
 fn capabilities() -> Value {
+    let (kinds, modifiers) = symbols::LEGEND;
     json!({
         "serverInfo": {"name": "rnet", "version": env!("CARGO_PKG_VERSION")},
         "capabilities": {
             "textDocumentSync": 1,
             "hoverProvider": true,
             "definitionProvider": true,
-            "completionProvider": {"triggerCharacters": ["."]},
+            "referencesProvider": true,
+            "documentHighlightProvider": true,
+            "renameProvider": {"prepareProvider": true},
+            "completionProvider": {"triggerCharacters": [".", "@"]},
+            "signatureHelpProvider": {"triggerCharacters": ["(", ","]},
+            "codeActionProvider": {"codeActionKinds": ["quickfix"]},
+            "documentSymbolProvider": true,
+            "semanticTokensProvider": {"legend": {"tokenTypes": kinds, "tokenModifiers": modifiers}, "full": true},
             "documentFormattingProvider": true,
             "inlayHintProvider": true,
         },

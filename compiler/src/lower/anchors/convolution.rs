@@ -124,15 +124,10 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
             let mut body = Vec::new();
             let source = match &tile {
                 Some(tile) => {
-                    let (step, column_step) = if sampled { (window.stride[0], window.stride[1]) } else { (1, 1) };
-                    let region = Region {
-                        row: task_row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
-                        row_step: step,
-                        rows: tile_rows,
-                        column: -(window.pad[1] as i64),
-                        column_step,
-                        columns: tile_width,
-                        outside: 0.0,
+                    let region = if sampled {
+                        Region::sampled(&window, &task_row, cut.rows)
+                    } else {
+                        Region::under(&window, &task_row, cut.rows, 0.0)
                     };
                     body.extend(tile::fill(nest, x, &image, &region, tile));
                     if let Some(rounded) = &rounded {

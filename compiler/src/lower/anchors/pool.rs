@@ -70,15 +70,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
         |i| Some((task_image.plus(i), images as i64)),
         |nest, i| {
             let image = task_image.plus(&i);
-            let region = Region {
-                row: task_row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
-                row_step: 1,
-                rows: tile_rows,
-                column: -(window.pad[1] as i64),
-                column_step: 1,
-                columns: tile_width,
-                outside: border(op),
-            };
+            let region = Region::under(&window, &task_row, cut.rows, border(op));
             let mut body = tile::fill(nest, x, &image, &region, &tile);
             body.extend(nest.each(cut.rows, |nest, r| {
                 let row = task_row.plus(&r);

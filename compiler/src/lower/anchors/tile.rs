@@ -1,7 +1,7 @@
 //! Tiles: the part of an operand that a block of work reads, computed into scratch memory with its halo, so that the
 //! micro-kernel meets neither edges nor unevaluated expressions.
 
-use super::window::sweep;
+use super::window::{Window, sweep};
 use crate::graph::NodeId;
 use crate::lower::loops::{Address, Affine, Statement};
 use crate::lower::nest::{MapBuilder, NestBuilder, further};
@@ -42,8 +42,21 @@ pub fn fill(
     region: &Region,
     tile: &Address,
 ) -> Vec<Statement> {
+    let (_, _, channels) = plane(nest.kernel.dims(operand));
+    fill_channels(nest, operand, image, (&Affine::default(), channels), region, tile)
+}
+
+/// The same with some of the operand's channels alone: from one on, and how many.
+pub fn fill_channels(
+    nest: &mut NestBuilder,
+    operand: NodeId,
+    image: &Affine,
+    (first, channels): (&Affine, usize),
+    region: &Region,
+    tile: &Address,
+) -> Vec<Statement> {
     let dims = nest.kernel.dims(operand);
-    let (height, width, channels) = plane(dims);
+    let (height, width, _) = plane(dims);
     let row_len = (region.columns * channels) as i64;
     // Columns of the tile that lie inside the operand: [left, right).
     let step = region.column_step as i64;
@@ -56,7 +69,8 @@ pub fn fill(
         region.row_step == 1 && step == 1 && left == 0 && right == region.columns as i64 && region.columns == width;
     let map = |nest: &mut NestBuilder, row: Affine, at: Address, pixels: usize| {
         let column = Affine::constant(region.column + left * step);
-        let sweep = sweep(dims, image.clone(), row, column, step);
+        let mut sweep = sweep(dims, image.clone(), row, column, step);
+        sweep.start[1] = first.clone();
         let mut map = MapBuilder::new(nest, pixels, channels);
         let value = map.value(operand, &sweep);
         map.store(value, at, channels as i64, 1);
@@ -101,6 +115,25 @@ pub fn fill(
 }
 
 impl Region {
+    /// The input under `rows` full rows of windows, from the output's row `first` on.
+    pub fn under(window: &Window, first: &Affine, rows: usize, outside: f32) -> Self {
+        Region {
+            row: first.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
+            row_step: 1,
+            rows: window.tile_rows(rows),
+            column: -(window.pad[1] as i64),
+            column_step: 1,
+            columns: window.tile_width(),
+            outside,
+        }
+    }
+
+    /// The input's pixels that 1x1 windows with a stride read, and no others: `rows` full rows of them, from the output's row `first` on.
+    pub fn sampled(window: &Window, first: &Affine, rows: usize) -> Self {
+        let [row_step, column_step] = window.stride;
+        Region { row_step, rows, column_step, columns: window.columns, ..Region::under(window, first, rows, 0.0) }
+    }
+
     /// Whether no row can fall outside: rows start at a multiple of the block and the blocks cover the operand exactly.
     fn outside_never(&self, height: usize) -> bool {
         self.row.constant == 0

@@ -116,15 +116,10 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                 let mut body = Vec::new();
                 let a = match &x_tile {
                     Some(tile) => {
-                        let (step, column_step) = if sampled { (window.stride[0], window.stride[1]) } else { (1, 1) };
-                        let region = Region {
-                            row: row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
-                            row_step: step,
-                            rows: tile_rows,
-                            column: -(window.pad[1] as i64),
-                            column_step,
-                            columns: tile_width,
-                            outside: 0.0,
+                        let region = if sampled {
+                            Region::sampled(&window, &row, chunk_rows)
+                        } else {
+                            Region::under(&window, &row, chunk_rows, 0.0)
                         };
                         body.extend(nest.each(group, |nest, e| {
                             let tile = further(tile, &e.times(x_len as i64));

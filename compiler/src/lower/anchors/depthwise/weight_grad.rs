@@ -43,15 +43,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, window: &Window, parts: usi
             let image = image_first.plus(&i);
             nest.each(rows / chunk_rows, |nest, c| {
                 let row = c.times(chunk_rows as i64);
-                let region = Region {
-                    row: row.times(window.stride[0] as i64).offset(-(window.pad[0] as i64)),
-                    row_step: 1,
-                    rows: tile_rows,
-                    column: -(window.pad[1] as i64),
-                    column_step: 1,
-                    columns: tile_width,
-                    outside: 0.0,
-                };
+                let region = Region::under(window, &row, chunk_rows, 0.0);
                 let mut body = tile::fill(nest, x, &image, &region, &x_tile);
                 let first = match &dy_tile {
                     Some(tile) => {

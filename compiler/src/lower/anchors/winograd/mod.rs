@@ -7,7 +7,7 @@ mod transform;
 mod weight_grad;
 
 pub use convolution::{lower, pack};
-pub use weight_grad::{lower as lower_weight_grad, partials};
+pub use weight_grad::{lower as lower_weight_grad, parts as partials};
 
 use super::window::Window;
 use crate::lower::nest::{Algorithm, Kernel};
@@ -80,12 +80,19 @@ fn fits(window: &Window) -> bool {
 /// Weights (of one tap) beyond which those at all points no longer fit the third-level cache.
 const MOST_WEIGHTS: usize = 1 << 17;
 
+/// How often a convolution's values go through a transform.
+struct Transforms {
+    operand: usize,
+    weights: usize,
+}
+
 /// An estimate in cycles of (direct convolution, this method), for vectors of sixteen and one multiply-add a cycle (two of
-/// bf16); `weights` counts how often the weights go through a transform.
-fn cost(shape: &Shape, weights: usize, precision: Precision) -> (f64, f64) {
+/// bf16).
+fn cost(shape: &Shape, transforms: &Transforms, precision: Precision) -> (f64, f64) {
     let pixels = (shape.images * shape.rows * shape.columns) as f64;
     let tiles = (shape.images * shape.tiles()[0] * shape.tiles()[1]) as f64;
-    let (pairs, channels) = ((shape.depth * shape.outputs) as f64, (shape.depth + shape.outputs) as f64);
+    let pairs = (shape.depth * shape.outputs) as f64;
+    let channels = (transforms.operand * shape.depth + shape.outputs) as f64;
     let points = (POINTS * POINTS) as f64;
     // Of bf16 a fifth goes into packing.
     let (at_once, packing) = match precision {
@@ -96,11 +103,11 @@ fn cost(shape: &Shape, weights: usize, precision: Precision) -> (f64, f64) {
     // Transforms of a pixel of a channel take about half a cycle on either side, those of a weight at one point a half.
     let transformed = tiles * points * pairs / at_once / (0.7 * packing)
         + tiles * (TILE * TILE) as f64 * channels / 2.0
-        + weights as f64 * points * pairs / 2.0;
+        + transforms.weights as f64 * points * pairs / 2.0;
     (direct, transformed)
 }
 
-fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, weights: usize) -> bool {
+fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, transforms: &Transforms) -> bool {
     if !fits(window) {
         return false;
     }
@@ -108,27 +115,37 @@ fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, weights: usize) -> bo
         Algorithm::Direct => false,
         Algorithm::Winograd => true,
         Algorithm::Fastest => {
-            let (direct, transformed) = cost(shape, weights, kernel.arithmetic.precision);
-            shape.depth * shape.outputs <= MOST_WEIGHTS && shape.depth >= 8 && transformed < 0.9 * direct
+            let (direct, transformed) = cost(shape, transforms, kernel.arithmetic.precision);
+            shape.depth >= 8 && transformed < 0.9 * direct
         }
     }
+}
+
+/// Whether each block of tiles finds the weights at all points in the third-level cache.
+fn is_near(kernel: &Kernel, shape: &Shape) -> bool {
+    kernel.arithmetic.algorithm == Algorithm::Winograd || shape.depth * shape.outputs <= MOST_WEIGHTS
 }
 
 /// The shape of a forward convolution, if it is to be done this way.
 pub fn for_convolution(kernel: &Kernel, window: &Window) -> Option<Shape> {
     let shape = Shape::forward(window);
-    chosen(kernel, window, &shape, 1).then_some(shape)
+    let transforms = Transforms { operand: 1, weights: 1 };
+    (is_near(kernel, &shape) && chosen(kernel, window, &shape, &transforms)).then_some(shape)
 }
 
 /// The shape of a data gradient, if it is to be done this way.
 pub fn for_input_grad(kernel: &Kernel, window: &Window) -> Option<Shape> {
-    fits(window).then(|| Shape::backward(window)).filter(|shape| chosen(kernel, window, shape, 2))
+    let shape = fits(window).then(|| Shape::backward(window))?;
+    let transforms = Transforms { operand: 1, weights: 2 };
+    (is_near(kernel, &shape) && chosen(kernel, window, &shape, &transforms)).then_some(shape)
 }
 
 /// The shape of a weight gradient, if it is to be done this way.
 pub fn for_weight_grad(kernel: &Kernel, window: &Window) -> Option<Shape> {
     let shape = Shape::forward(window);
-    chosen(kernel, window, &shape, 2 * weight_grad::parts(&shape)).then_some(shape)
+    let operand = shape.outputs / weight_grad::outputs_each(&shape);
+    let transforms = Transforms { operand, weights: 2 * weight_grad::parts(&shape) };
+    chosen(kernel, window, &shape, &transforms).then_some(shape)
 }
 
 /// The greatest divisor of `extent` that makes no more than `most` of `each`, at least 1.

@@ -207,26 +207,27 @@ pub fn weights_forward(
     body
 }
 
-/// Sums at points to the gradient of the taps, for `len` weights of each; `between` is scratch for [`TAPS`] * [`POINTS`] * `len`.
+/// Sums at points to the gradient of the taps, for `rows` x `len` weights of each, which follow each other at `from`; at `to` the
+/// taps are `to_apart.0` apart, rows `to_apart.1`. `between` is scratch for [`TAPS`] * [`POINTS`] * `rows` * `len`.
 pub fn taps_backward(
     nest: &mut NestBuilder,
-    len: usize,
+    [rows, len]: [usize; 2],
     from: &Address,
     from_apart: i64,
     between: &Address,
     to: &Address,
-    to_apart: i64,
+    to_apart: (i64, i64),
 ) -> Vec<Statement> {
-    let strip = len as i64;
+    let (strip, row) = ((rows * len) as i64, len as i64);
     let mut body = nest.each(POINTS, |nest, j| {
-        let from = (further(from, &j.times(from_apart)), POINTS as i64 * from_apart, 0);
-        let to = (further(between, &j.times(strip)), POINTS as i64 * strip, 0);
-        along(nest, [1, len], taps, POINTS, from, to)
+        let from = (further(from, &j.times(from_apart)), POINTS as i64 * from_apart, row);
+        let to = (further(between, &j.times(strip)), POINTS as i64 * strip, row);
+        along(nest, [rows, len], taps, POINTS, from, to)
     });
     body.extend(nest.each(TAPS, |nest, i| {
-        let from = (further(between, &i.times(POINTS as i64 * strip)), strip, 0);
-        let to = (further(to, &i.times(TAPS as i64 * to_apart)), to_apart, 0);
-        along(nest, [1, len], taps, POINTS, from, to)
+        let from = (further(between, &i.times(POINTS as i64 * strip)), strip, row);
+        let to = (further(to, &i.times(TAPS as i64 * to_apart.0)), to_apart.0, to_apart.1);
+        along(nest, [rows, len], taps, POINTS, from, to)
     }));
     body
 }

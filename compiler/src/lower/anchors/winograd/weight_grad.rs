@@ -15,6 +15,9 @@ const LEAST_TILES: usize = 64;
 /// Elements of the values at points that a block aims at.
 const BLOCK: usize = 72 << 10;
 
+/// Weights (of one tap) of which a task keeps the sums at all points.
+const WEIGHTS: usize = 1 << 14;
+
 /// Into how many partial results the gradient is split.
 pub fn parts(shape: &Shape) -> usize {
     let [down, across] = shape.tiles();
@@ -23,9 +26,13 @@ pub fn parts(shape: &Shape) -> usize {
     shape.images / divisor(shape.images, 1, images_each)
 }
 
-/// The same, by the name that direct convolution has for it.
-pub fn partials(shape: &Shape) -> usize {
-    parts(shape)
+/// Output channels of a task. Where the sums of all would leave the near caches, each task has some, and brings the operand to
+/// the points for itself.
+pub fn outputs_each(shape: &Shape) -> usize {
+    let Shape { depth, outputs, .. } = *shape;
+    let fewer = (1..outputs.div_ceil(16)).rev().map(|vectors| 16 * vectors);
+    let mut fewer = fewer.filter(|fewer| outputs.is_multiple_of(*fewer) && fewer * depth <= WEIGHTS);
+    if depth * outputs <= WEIGHTS { outputs } else { fewer.next().unwrap_or(outputs) }
 }
 
 /// The nest.
@@ -35,25 +42,30 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
     let [down, across] = shape.tiles();
     let parts = parts(shape);
     let images_each = images / parts;
-    let wanted = (BLOCK / (POINTS * POINTS * (depth + outputs))).clamp(16, 64);
+    let each = outputs_each(shape);
+    // Sums that lie beyond the second-level cache are worth more tiles at a time.
+    let least = if each < outputs { 32 } else { 16 };
+    let wanted = (BLOCK / (POINTS * POINTS * (depth + each))).clamp(least, 64);
     let block_rows = divisor(down, across, wanted);
     let block_images = if block_rows == down { divisor(images_each, down * across, wanted) } else { 1 };
     let tiles = block_images * block_rows * across;
-    let mut nest = NestBuilder::new(kernel, &[parts]);
+    let mut nest = NestBuilder::new(kernel, &[parts, outputs / each]);
+    let first_output = nest.task(1).times(each as i64);
 
     let (tile_rows, tile_width) = (TILE * block_rows + TAPS - 1, TILE * across + TAPS - 1);
-    let tile = nest.scratch((tile_rows * tile_width * depth).max(TILE * block_rows * TILE * across * outputs));
-    let len = depth * outputs;
-    let piece = chunk(len, 1024);
-    let between = (tile_width * depth).max(TILE * across * outputs).max(TAPS * piece);
+    let tile = nest.scratch((tile_rows * tile_width * depth).max(TILE * block_rows * TILE * across * each));
+    // Weights of a tap that are brought back at a time; they follow each other where the task has all outputs.
+    let [rows, len] =
+        if each == outputs { [1, chunk(depth * outputs, 1024)] } else { [chunk(depth, 1024 / each), each] };
+    let between = (tile_width * depth).max(TILE * across * each).max(TAPS * rows * len);
     let between = nest.scratch(POINTS * between);
     let pairing = tile_pairs(&kernel, shape);
     let operand = Spectrum::scratch(&mut nest, tiles, depth, pairing);
-    let gradient = Spectrum::scratch(&mut nest, tiles, outputs, pairing);
-    let sums = Spectrum::scratch(&mut nest, depth, outputs, Pairing::None);
+    let gradient = Spectrum::scratch(&mut nest, tiles, each, pairing);
+    let sums = Spectrum::scratch(&mut nest, depth, each, Pairing::None);
 
     let first_image = nest.task(0).times(images_each as i64);
-    let target = nest.value(anchor, nest.task(0).times((TAPS * TAPS * len) as i64));
+    let target = nest.value(anchor, nest.task(0).times((TAPS * TAPS * depth * outputs) as i64).plus(&first_output));
     let sums_len = POINTS * POINTS * sums.apart as usize;
     let mut body = vec![Statement::Fill { address: sums.address.clone(), len: sums_len, value: 0.0 }];
     body.extend(nest.each(images_each / block_images, |nest, g| {
@@ -82,7 +94,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
                 let plane = Plane { address: tile.clone(), width: tile_width };
                 let extent = [block_rows, across];
                 body.push(transform::forward(Transform::Operand, &plane, extent, &between, &operand, &first));
-                body.extend(tile::fill(nest, dy, &image, &inner, &tile));
+                body.extend(tile::fill_channels(nest, dy, &image, (&first_output, each), &inner, &tile));
                 let plane = Plane { address: tile.clone(), width: TILE * across };
                 body.push(transform::forward(Transform::Gradient, &plane, extent, &between, &gradient, &first));
                 body
@@ -90,12 +102,12 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
             body.extend(nest.each(POINTS * POINTS, |nest, pair| {
                 let shape = GemmShape {
                     m: depth,
-                    n: outputs,
+                    n: each,
                     k: if pairing == Pairing::None { tiles } else { tiles / 2 },
                     a_m: 1,
                     a_k: depth as i64,
-                    b_k: outputs as i64,
-                    c_m: outputs as i64,
+                    b_k: each as i64,
+                    c_m: each as i64,
                     batch: vec![(0, 0)],
                     accumulate: true,
                     precision: nest.kernel.arithmetic.precision,
@@ -108,10 +120,11 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, shape: &Shape) -> Part<'g> 
             body
         })
     }));
-    body.extend(nest.each(len / piece, |nest, p| {
-        let offset = p.times(piece as i64);
-        let (from, to) = (further(&sums.address, &offset), further(&target, &offset));
-        transform::taps_backward(nest, piece, &from, sums.apart, &between, &to, len as i64)
+    let apart = ((depth * outputs) as i64, outputs as i64);
+    body.extend(nest.each(depth * each / (rows * len), |nest, p| {
+        let from = further(&sums.address, &p.times((rows * len) as i64));
+        let to = further(&target, &p.times(if each == outputs { len } else { rows * outputs } as i64));
+        transform::taps_backward(nest, [rows, len], &from, sums.apart, &between, &to, apart)
     }));
     (nest, body)
 }

@@ -1,115 +1,11 @@
 //! The language server, spoken to as an editor does.
 
+mod editor;
+mod names;
+mod writing;
+
+use editor::{Editor, TEXT, URI, place, sectioned};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-struct Editor {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    next: i64,
-}
-
-impl Editor {
-    fn new() -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_rnet"))
-            .arg("lsp")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("rnet runs");
-        let (input, output) = (process.stdin.take().expect("a pipe"), process.stdout.take().expect("a pipe"));
-        let mut editor = Editor { process, input, output: BufReader::new(output), next: 0 };
-        let answer = editor.ask("initialize", json!({"capabilities": {}}));
-        assert_eq!(answer["serverInfo"]["name"], "rnet");
-        editor.tell("initialized", json!({}));
-        editor
-    }
-
-    fn send(&mut self, message: &Value) {
-        let text = message.to_string();
-        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).expect("the server listens");
-        self.input.flush().expect("the server listens");
-    }
-
-    fn receive(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert!(self.output.read_line(&mut line).expect("the server speaks") > 0, "the server has gone");
-            match line.trim_end().strip_prefix("Content-Length: ") {
-                Some(value) => length = value.parse().expect("a number"),
-                None => break,
-            }
-        }
-        let mut bytes = vec![0; length];
-        self.output.read_exact(&mut bytes).expect("the whole message");
-        serde_json::from_slice(&bytes).expect("JSON")
-    }
-
-    fn tell(&mut self, method: &str, parameters: Value) {
-        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": parameters}));
-    }
-
-    fn request(&mut self, method: &str, parameters: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": parameters}));
-        let answer = self.receive();
-        assert_eq!(answer["id"], id, "{answer}");
-        answer
-    }
-
-    fn ask(&mut self, method: &str, parameters: Value) -> Value {
-        self.request(method, parameters)["result"].clone()
-    }
-
-    /// What the server says of a text's mistakes, by its file.
-    fn told(&mut self, uri: &str) -> Vec<Value> {
-        let notice = self.receive();
-        assert_eq!(notice["method"], "textDocument/publishDiagnostics");
-        assert_eq!(notice["params"]["uri"], uri);
-        notice["params"]["diagnostics"].as_array().expect("a list").clone()
-    }
-
-    fn open(&mut self, uri: &str, text: &str) -> Vec<Value> {
-        self.tell(
-            "textDocument/didOpen",
-            json!({"textDocument": {"uri": uri, "languageId": "rnet", "version": 1, "text": text}}),
-        );
-        self.told(uri)
-    }
-
-    fn change(&mut self, uri: &str, text: &str) {
-        self.tell(
-            "textDocument/didChange",
-            json!({"textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": text}]}),
-        );
-    }
-
-    fn at(&mut self, method: &str, uri: &str, line: usize, character: usize) -> Value {
-        self.ask(method, json!({"textDocument": {"uri": uri}, "position": {"line": line, "character": character}}))
-    }
-
-    fn leave(mut self) {
-        assert!(self.ask("shutdown", Value::Null).is_null());
-        self.tell("exit", Value::Null);
-        assert!(self.process.wait().expect("it ends").success());
-    }
-}
-
-const URI: &str = "file:///nowhere/net.rnet";
-
-const TEXT: &str = "/// A unit.
-block unit(c, s = 1) = conv3x3(c, stride = s) -> bn -> relu
-
-model net(classes = 10) {
-  input image: f32[N, 3, 32, 32]
-  let stem = image -> unit(16)
-  stem -> unit(32, s = 2) -> global_avg_pool -> fc: dense(classes)
-}
-";
 
 #[test]
 fn mistakes_come_and_go() {
@@ -147,7 +43,34 @@ fn hover_shows_forms_shapes_and_costs() {
     let conv = hover(1, 25);
     assert!(conv.contains("block conv3x3(c: channels = same") && conv.contains("used 2 times"), "{conv}");
     assert!(conv.contains("f32[128,16,32,32]") && conv.contains("f32[128,32,16,16]"), "{conv}");
-    assert_eq!(hover(3, 25), "");
+    assert_eq!(hover(3, 24), "");
+    editor.change(URI, &sectioned());
+    editor.told(URI);
+    let mut hover = |word: &str, more: usize| {
+        let (line, character) = place(&sectioned(), word, more);
+        editor.at("textDocument/hover", URI, line, character)["contents"]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_string()
+    };
+    for (word, more, parts) in [
+        ("relu", 0, &["```rnet\nrelu\n```\nmax(x, 0)", "used 2 times"][..]),
+        ("stride", 0, &["stride: pair = 1", "of `conv3x3`"]),
+        ("s = 2", 0, &["s = 1", "of `block unit(c, s = 1)`"]),
+        ("net(", 0, &["model net(classes = 10)", "layers, 5,", "multiply-adds an image"]),
+        ("optimizer", 0, &["optimizer = sgd(lr = 0.1", "how a gradient moves its weight"]),
+        ("adamw", 0, &["adamw(lr, beta1 = 0.9", "the same of g, from p- on"]),
+        ("weight_decay", 0, &["weight_decay = 0.01", "of `adamw`: a number"]),
+        ("random_flip", 0, &["random_flip(alternating = false)", "mirrors left to right"]),
+        ("digits", 0, &["digits", "1,797 handwritten digits"]),
+        ("frozen", 0, &["@frozen", "not trained"]),
+        ("zeros", 0, &["zeros"]),
+        ("group(", 0, &["group(pattern, lr, weight_decay, optimizer)"]),
+        ("muon", 0, &["muon(lr, momentum = 0.95"]),
+    ] {
+        let text = hover(word, more);
+        parts.iter().for_each(|part| assert!(text.contains(part), "{word}: {part:?} in {text:?}"));
+    }
     editor.leave();
 }
 
@@ -220,7 +143,10 @@ fn formatting_and_shapes_behind_arrows() {
 #[test]
 fn what_is_not_served_is_said_so() {
     let mut editor = Editor::new();
-    assert_eq!(editor.request("textDocument/rename", json!({}))["error"]["code"], -32601);
+    editor.open(URI, TEXT);
+    let unknown = json!({"textDocument": {"uri": URI}});
+    assert_eq!(editor.request("textDocument/implementation", unknown)["error"]["code"], -32601);
+    assert_eq!(editor.request("workspace/symbol", json!({}))["error"]["code"], -32601);
     assert!(editor.at("textDocument/hover", "file:///never/opened.rnet", 0, 0).is_null());
     editor.tell("$/setTrace", json!({"value": "off"}));
     editor.leave();
