@@ -17,8 +17,12 @@ TOLERANCE = 1e-4
 IMAGES = 3
 
 NETWORKS = [
-    "mlp", "lenet", "digits", "resnet20", "preact_resnet110", "wrn16_4", "googlenet", "alexnet", "vgg11_bn", "resnet18", "resnet50",
-    "resnext50", "densenet121", "squeezenet",
+    "mlp", "lenet", "digits",
+    "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202", "plain20", "plain32", "plain44", "plain56", "plain110",
+    "preact_resnet110", "wrn16_4", "googlenet_cifar", "airbench94", "vgg16_cifar",
+    "alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "plain18", "plain34", "resnext50", "wide_resnet50_2", "se_resnet50",
+    "densenet121", "squeezenet", "googlenet", "mobilenet_v2",
 ]
 
 # Ops and uses of them that the networks leave out.
@@ -29,6 +33,7 @@ CONSTRUCTS = {
     "pools that stand out": "max_pool(2, stride = 2, ceil = true) -> avg_pool(2, stride = 2, ceil = true) -> flatten",
     "dilated pools": "max_pool(3, dilation = 2, stride = 1, pad = 2) -> avg_pool([3, 2], dilation = [2, 3], stride = 1, pad = [1, 1]) -> flatten",
     "resampling": "upsample(2) -> upsample([2, 1], mode = \"bilinear\") -> adaptive_avg_pool([5, 7]) -> conv3x3(4) -> adaptive_avg_pool(1) -> flatten",
+    "adaptive pools": "concat(adaptive_max_pool([2, 5]), adaptive_avg_pool([2, 5])) -> conv3x3(4) -> adaptive_max_pool(1) -> flatten",
     "squeeze and excite": "conv3x3(8) -> bn -> silu -> scale_channels(global_avg_pool -> dense(2) -> relu -> dense(8) -> sigmoid) -> flatten",
     "activations": "concat(relu6, leaky_relu(0.2), sigmoid, tanh, gelu, gelu(approximate = \"tanh\"), silu, hardsigmoid, hardswish) -> flatten",
     "other norms": "conv3x3(6) -> group_norm(3) -> layer_norm -> local_response_norm(5) -> flatten -> dense(8) -> layer_norm -> softmax",

@@ -4,8 +4,12 @@
 
 Each network of torchvision's starts at random, is written under its own tensor names, and runs in training mode, without dropout, on
 two images of noise, in double precision; `rnet grad` reads the same file. The numbers are norms of differences over norms of answers: of the
-logits in evaluation and in training, and of the gradient of all parameters together; and the same for PyTorch in single precision, which takes
-other sides of ReLU and max pooling here and there just as well. Running statistics are those of the same two images.
+logits in evaluation and in training, and of the gradient of all parameters together; the same for PyTorch in single precision, which takes
+other sides of ReLU and max pooling here and there just as well; and the greatest of the three for rnet's reference evaluator, which computes
+in double precision too, on smaller images because it takes its time. Running statistics are those of the same two images.
+
+The script fails where the reference differs by 1e-10 or more, and where single precision differs by more than three times what it does in
+PyTorch; of gradients, whose differences come in leaps, by more than a fiftieth as well.
 """
 import pathlib
 import subprocess
@@ -15,6 +19,11 @@ import tempfile
 import torch
 import torchvision
 from safetensors.torch import load_file, save_file
+
+# Rows and columns of the images, and of those that the reference evaluator sees.
+SIDE, REFERENCE_SIDE = 224, 64
+# Of the reference; and of single precision, as a multiple of PyTorch's.
+TOLERANCE, MULTIPLE, LEAP = 1e-10, 3, 0.02
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "lang-examples"
 
@@ -32,7 +41,9 @@ WITH_DROPOUT = ("alexnet", "vgg", "squeezenet", "mobilenet", "googlenet")
 ARGUMENTS = {"googlenet": {"init_weights": False}}
 
 
-def hold(rnet, name, directory):
+def hold(rnet, name, directory, with_reference):
+    """How far what rnet gives is from PyTorch in double precision: of the reference evaluator; or in single precision, and as far as PyTorch is."""
+    side = REFERENCE_SIDE if with_reference else SIDE
     torch.manual_seed(1)
     network = getattr(torchvision.models, NETWORKS[name])(weights=None, **ARGUMENTS.get(name, {})).train()
     for module in network.modules():
@@ -41,25 +52,30 @@ def hold(rnet, name, directory):
         if isinstance(module, torch.nn.BatchNorm2d):
             # The running statistics become those of the first batch.
             module.momentum = None
-    image, label = torch.randn(2, 3, 224, 224), torch.tensor([3, 7])
+    image, label = torch.randn(2, 3, side, side), torch.tensor([3, 7])
     with torch.no_grad():
         network(image)
-    weights, batch, out = (str(directory / f"{part}.safetensors") for part in ("weights", "batch", "out"))
+    weights, batch, out, reference = (str(directory / f"{part}.safetensors") for part in ("weights", "batch", "out", "reference"))
     tensors = {key: value.clone().contiguous() for key, value in network.state_dict().items() if "num_batches" not in key}
     save_file(tensors, weights)
     save_file({"image": image, "label": label}, batch)
     settings = ["--set", "model.drop=0.0"] if name.startswith(WITH_DROPOUT) else []
     settings += ["--set", "model.head_drop=0.0"] if name == "googlenet" else []
     # The loss of the files is smoothed.
-    settings += ["--set", "train.loss=cross_entropy", "--evaluate"]
-    subprocess.run([rnet, "grad", str(EXAMPLES / f"{name}.rnet"), "--weights", weights, "--batch", batch, "--out", out, *settings], check=True)
-    found = load_file(out)
-    gradient = {key[5:]: value for key, value in found.items() if key.startswith("grad.")}
-    single = answers(network, image, label)
+    settings += ["--set", "train.loss=cross_entropy", "--set", f"model.side={side}"]
+    settings += ["--evaluate", "--weights", weights, "--batch", batch, "--out", out]
+    settings += ["--reference", reference] if with_reference else []
+    subprocess.run([rnet, "grad", str(EXAMPLES / f"{name}.rnet"), *settings], check=True)
+    found = [written(reference)] if with_reference else [written(out), answers(network, image, label)]
     network.load_state_dict(tensors, strict=False)
     wanted = answers(network.double(), image.double(), label)
-    ours = found["evaluated"], found["logits"], gradient
-    return [number for answer in (ours, single) for number in apart_from(answer, wanted)]
+    return [apart_from(answer, wanted) for answer in found]
+
+
+def written(file):
+    """The answers in a file of `rnet grad`."""
+    found = load_file(file)
+    return found["evaluated"], found["logits"], {key[5:]: value for key, value in found.items() if key.startswith("grad.")}
 
 
 def apart_from(answer, wanted):
@@ -93,11 +109,19 @@ def apart(found, wanted):
 
 def main():
     rnet, names = sys.argv[1], sys.argv[2:] or NETWORKS
-    print("| network | evaluation | training | gradient | PyTorch: evaluation | training | gradient |\n|---|---|---|---|---|---|---|")
+    print("| network | evaluation | training | gradient | PyTorch: evaluation | training | gradient | reference |\n" + "|---" * 8 + "|")
+    wrong = []
     for name in names:
         with tempfile.TemporaryDirectory() as directory:
-            numbers = hold(rnet, name, pathlib.Path(directory))
+            ours, single = hold(rnet, name, pathlib.Path(directory), False)
+            [reference] = hold(rnet, name, pathlib.Path(directory), True)
+        numbers = [*ours, *single, max(reference)]
         print(f"| {name} |" + "".join(f" {number:.1e} |" for number in numbers), flush=True)
+        bounds = [max(MULTIPLE * number, least) for number, least in zip(single, (0, 0, LEAP))]
+        if not (max(reference) < TOLERANCE and all(number <= bound for number, bound in zip(ours, bounds))):
+            wrong.append(name)
+    if wrong:
+        sys.exit(f"{', '.join(wrong)}: further from PyTorch in double precision than rounding explains")
 
 
 if __name__ == "__main__":

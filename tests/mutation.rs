@@ -62,6 +62,7 @@ const PIECES: &[&str] = &[
     "flatten",
     "global_avg_pool",
     "max_pool(2)",
+    "adaptive_max_pool([5, 3])",
     "residual",
     "auto",
     "add",

@@ -156,6 +156,9 @@ fn gradients_of_rarer_constructs_agree_with_the_reference() {
         "concat(id, conv1x1(4) -> relu, avg_pool(3, stride = 1, pad = 1)) -> mul(id, conv3x3 -> bn) -> add(id, relu, conv5x5) -> global_avg_pool",
         // Windows that are no squares.
         "conv2d(4, kernel = [1, 5], stride = [1, 2], pad = [0, 2], dilation = 1) -> max_pool([2, 3], stride = [2, 1]) -> flatten",
+        // Windows that divide what does not divide evenly, and one that is everything.
+        "conv3x3(4) -> bn -> relu -> adaptive_max_pool([5, 11]) -> conv3x3 -> adaptive_max_pool([1, 4]) -> flatten",
+        "concat(adaptive_max_pool(1), adaptive_avg_pool(1)) -> flatten",
         // Heads beside the main one, of which one shares the main one's way in.
         "conv3x3(4) -> auxiliary(global_avg_pool -> dense(5)) -> relu -> auxiliary(conv1x1(2) -> bn -> flatten -> dense(5), weight = 2.0) -> flatten",
         "depthwise(3) -> bn -> relu -> conv2d(6, kernel = 3, stride = 2, pad = 1, groups = 3) -> flatten",

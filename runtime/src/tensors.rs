@@ -126,10 +126,15 @@ pub fn serialize(tensors: &Tensors) -> Vec<u8> {
         }
         Elements::Whole(values) => (Dtype::I64, values.iter().flat_map(|value| value.to_le_bytes()).collect()),
     };
-    let encoded: Vec<_> = tensors.iter().map(|(name, tensor)| (name, &tensor.dims, bytes(tensor))).collect();
-    let views = encoded.iter().map(|(name, dims, (dtype, bytes))| {
+    encoded(tensors.iter().map(|(name, tensor)| (name.as_str(), &tensor.dims[..], bytes(tensor))))
+}
+
+/// The bytes of a file, of names, extents, and elements as they lie in it.
+fn encoded<'t>(tensors: impl Iterator<Item = (&'t str, &'t [usize], (Dtype, Vec<u8>))>) -> Vec<u8> {
+    let tensors: Vec<_> = tensors.collect();
+    let views = tensors.iter().map(|(name, dims, (dtype, bytes))| {
         let view = TensorView::new(*dtype, dims.to_vec(), bytes);
-        (name.as_str(), view.unwrap_or_else(|error| panic!("tensors: `{name}`: {error}")))
+        (*name, view.unwrap_or_else(|error| panic!("tensors: `{name}`: {error}")))
     });
     safetensors::serialize(views, None).unwrap_or_else(|error| panic!("tensors: {error}"))
 }
@@ -140,6 +145,19 @@ pub fn serialize(tensors: &Tensors) -> Vec<u8> {
 /// When the system refuses.
 pub fn write(path: &Path, tensors: &Tensors) -> Result<(), WriteError> {
     durable::write(path, &serialize(tensors))
+}
+
+/// Writes a file of F64: extents and elements by name. (`read` rounds them.)
+///
+/// # Errors
+/// When the system refuses.
+///
+/// # Panics
+/// As `serialize`.
+pub fn write_double(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f64>)>) -> Result<(), WriteError> {
+    let bytes = |values: &[f64]| (Dtype::F64, values.iter().flat_map(|value| value.to_le_bytes()).collect());
+    let bytes = encoded(tensors.iter().map(|(name, (dims, values))| (name.as_str(), &dims[..], bytes(values))));
+    durable::write(path, &bytes)
 }
 
 #[cfg(test)]
@@ -158,6 +176,19 @@ mod tests {
         ]);
         write(&path, &tensors).unwrap();
         assert_eq!(read(&path).unwrap(), tensors);
+    }
+
+    #[test]
+    fn double_precision_is_written_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.safetensors");
+        let values = vec![1.0 / 3.0, -1e-300];
+        write_double(&path, &BTreeMap::from([("a".to_string(), (vec![1, 2], values.clone()))])).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let view = SafeTensors::deserialize(&bytes).unwrap().tensor("a").unwrap();
+        assert_eq!((view.dtype(), view.shape()), (Dtype::F64, &[1, 2][..]));
+        assert_eq!(pieces(view.data(), f64::from_le_bytes), values);
+        assert_eq!(read(&path).unwrap()["a"], Tensor::real(&[1, 2], vec![1.0 / 3.0, -0.0]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `rnet grad`: loss, logits and gradients of one batch, so that rnet can be held against any other system.
 
+mod reference;
+
 use super::{Failure, Outcome, model};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_compiler::lower::nest::Algorithm;
@@ -33,6 +35,9 @@ pub struct Arguments {
     /// Also write `evaluated`, the logits in evaluation: batch norm by running statistics, no dropout
     #[arg(long)]
     evaluate: bool,
+    /// Also write all this, in F64, as the reference evaluator has it: op by op as the formulas say, in double precision, without haste
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
     /// Also take that many training steps on the batch, and write the `losses` before them and all weights `after.NAME` them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     steps: Option<u64>,
@@ -47,6 +52,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let images = given.get("image").and_then(|image| image.dims.first().copied()).filter(|&images| images > 0);
     let images = images.ok_or_else(|| misfit(&arguments.batch, "it has no `image` of extents [N,C,H,W]"))?;
     let model = arguments.model.elaborate(model::Mode::Train, Some(images))?;
+    let evaluated =
+        arguments.evaluate.then(|| arguments.model.elaborate(model::Mode::Eval, Some(images))).transpose()?;
     let workers = Workers::new(model::threads(arguments.threads));
 
     let algorithm = model::algorithm(Algorithm::Direct)?;
@@ -58,6 +65,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut state = State::new(states, model.train.seed);
     model::load(&mut state, &arguments.weights)?;
 
+    // Computing gradients moves the running statistics, so what the reference begins with is taken before.
+    let reference =
+        arguments.reference.as_ref().map(|path| (path, reference::leaves(&state, &given, model.train.seed)));
+
     let outputs = model::outputs(&gradients);
     let mut executable = batched(gradients, &given, &arguments.batch, &model)?;
     let mut written = Tensors::new();
@@ -66,18 +77,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let values = executable.output_logical(&name);
         written.insert(name, Tensor::real(&dims, values));
     }
-    if arguments.evaluate {
-        let model = arguments.model.elaborate(model::Mode::Eval, Some(images))?;
-        let program = model::program_by(&model, model::Mode::Eval, algorithm)?;
+    if let Some(model) = &evaluated {
+        let program = model::program_by(model, model::Mode::Eval, algorithm)?;
         let mut state = State::new(&program.states, model.train.seed);
         model::load(&mut state, &arguments.weights)?;
-        let mut executable = batched(program, &given, &arguments.batch, &model)?;
+        let mut executable = batched(program, &given, &arguments.batch, model)?;
         executable.run(&workers, &mut state);
         let dims = written["logits"].dims.clone();
         written.insert("evaluated".to_string(), Tensor::real(&dims, executable.output_logical("logits")));
     }
     if let Some((steps, program)) = training {
-        // Computing gradients has moved the running statistics.
         model::load(&mut state, &arguments.weights)?;
         let mut executable = batched(program, &given, &arguments.batch, &model)?;
         let mut losses = Vec::new();
@@ -89,6 +98,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
         written.insert("losses".to_string(), Tensor::real(&[losses.len()], losses));
         let after = weights::tensors(&state, Extent::Weights);
         written.extend(after.into_iter().map(|(name, tensor)| (format!("after.{name}"), tensor)));
+    }
+    if let Some((path, leaves)) = reference {
+        let mut answers = reference::answers(&model::differentiated(&model)?, &leaves)?;
+        if let Some(model) = &evaluated {
+            let mut evaluated = reference::answers(&model.graph, &leaves)?;
+            answers.extend(evaluated.remove_entry("logits").map(|(_, logits)| ("evaluated".to_string(), logits)));
+        }
+        tensors::write_double(path, &answers).map_err(Failure::new)?;
     }
     tensors::write(&arguments.out, &written).map_err(Failure::new)
 }

@@ -245,7 +245,8 @@ pub fn algorithm(wanted: Algorithm) -> Result<Algorithm, Failure> {
         .ok_or_else(|| Failure::new(format!("RNET_CONVOLUTION={name}: there are {}", Algorithm::NAMES.join(", "))))
 }
 
-fn differentiated(model: &Elaborated) -> Result<rnet_compiler::graph::Graph, Failure> {
+/// The forward pass and the gradient of every parameter, of a model that was elaborated for training.
+pub fn differentiated(model: &Elaborated) -> Result<rnet_compiler::graph::Graph, Failure> {
     let mut graph = model.graph.clone();
     passes::differentiate::differentiate(&mut graph).map_err(Failure::new)?;
     Ok(graph)

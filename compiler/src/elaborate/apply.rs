@@ -161,8 +161,12 @@ impl<'a> Elaborator<'a> {
             Block::Annotated(value, annotations) => {
                 let outer = self.builder.annotations;
                 self.builder.annotations = annotations.over(outer);
+                let (place, before) = (self.place, self.builder.weights);
                 let result = self.apply(value, x, label);
                 self.builder.annotations = outer;
+                if result.is_ok() {
+                    *self.annotated.entry(place).or_default() |= self.builder.weights > before;
+                }
                 result
             }
         }

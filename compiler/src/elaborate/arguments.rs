@@ -1,7 +1,7 @@
 //! Arguments of calls: to the parameters that they are for, by position and by keyword.
 
 use super::evaluate::{Elaborator, Outcome, Stop};
-use super::value::{Bound, Default, Environment, Kind, Module, Parameter, Value};
+use super::value::{Bound, Environment, Kind, Module, Parameter, Value};
 use crate::diagnostic::{Diagnostic, Span, suggestion};
 use crate::syntax::ast::{self, Argument, ExprKind, Name};
 
@@ -147,7 +147,17 @@ impl<'a> Elaborator<'a> {
         let mut named = Vec::with_capacity(parameters.len());
         for (parameter, slot) in parameters.iter().zip(slots) {
             let (value, span) = match slot {
-                Some(given) => given,
+                Some((value, span)) if parameter.kind.takes(&value) => (value, span),
+                Some((value, span)) => {
+                    let message = format!(
+                        "`{}` of `{owner}` is {}, this is {}",
+                        parameter.name,
+                        parameter.kind.wanted(),
+                        value.describe()
+                    );
+                    return self.error("E101", span, message);
+                }
+                // A default may be of a kind that no argument has: `stride` of a pool, where omitted, is its kernel.
                 None => match parameter.default.value() {
                     Some(value) => (value, span),
                     None => {
@@ -158,18 +168,6 @@ impl<'a> Elaborator<'a> {
                     }
                 },
             };
-            // A default may be of a kind that no argument has: `stride` of a pool, where omitted, is its kernel.
-            if !parameter.kind.takes(&value)
-                && !matches!((&value, parameter.default), (Value::List(_), Default::Nothing))
-            {
-                let message = format!(
-                    "`{}` of `{owner}` is {}, this is {}",
-                    parameter.name,
-                    parameter.kind.wanted(),
-                    value.describe()
-                );
-                return self.error("E101", span, message);
-            }
             named.push((parameter.name, value, span));
         }
         Ok(Bound { named, branches: branches.into_iter().map(|branch| (branch.value, branch.span)).collect() })

@@ -1,5 +1,6 @@
 //! Numbers: operators on values. Whole numbers are checked for overflow, division for a zero divisor.
 
+use super::functions::LONGEST;
 use super::value::Value;
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
 use std::cmp::Ordering;
@@ -38,6 +39,9 @@ pub(super) fn binary<'a>(operator: BinaryOperator, a: &Value<'a>, b: &Value<'a>)
             Ok(Value::Bool((x == y) == (operator == Op::Equal)))
         }
         (Value::List(x), Value::List(y)) if operator == Op::Add => {
+            if x.len() + y.len() > LONGEST {
+                return Err(format!("a list of more than {LONGEST} elements"));
+            }
             Ok(Value::List(Rc::new(x.iter().chain(y.iter()).cloned().collect())))
         }
         (Value::List(x), Value::List(y)) if matches!(operator, Op::Equal | Op::NotEqual) => {

@@ -48,6 +48,8 @@ pub(super) struct Builder {
     /// `file:line:column` of the layer that is being built.
     pub source: String,
     pub annotations: Annotations,
+    /// How many times a layer has asked for a trained tensor.
+    pub weights: usize,
     scopes: Vec<Scope>,
     /// Every layer and scope by its path, with the place of its label.
     taken: HashMap<String, Span>,
@@ -67,6 +69,7 @@ impl Builder {
             layers: Vec::new(),
             source: String::new(),
             annotations: Annotations::default(),
+            weights: 0,
             scopes: vec![Scope::default()],
             taken: HashMap::new(),
             updates: HashMap::new(),
@@ -158,10 +161,25 @@ impl Builder {
             Some((known, leaf)) if known == name => {
                 again.leaves += 1;
                 let first = &self.graph[*leaf].ty;
-                if first == ty {
-                    return Ok(*leaf);
+                if first != ty {
+                    return Err(OpError {
+                        message: format!("`{name}` is shared: it is {first}, here it would be {ty}"),
+                        hint,
+                    });
                 }
-                Err(OpError { message: format!("`{name}` is shared: it is {first}, here it would be {ty}"), hint })
+                // The first use has made the weights; what a later one says of them has to be what they are.
+                let says = |word: &str| match word {
+                    "init" | "init_value" => self.annotations.init.is_some(),
+                    _ => attributes.get(word).is_some(),
+                };
+                let known = &self.graph[*leaf].attributes;
+                let differs = |word: &str| says(word) && attributes.get(word) != known.get(word);
+                if ["init", "init_value", "frozen", "lr", "decay"].into_iter().any(differs) {
+                    let message = format!("`{name}` is shared, and its first use is not annotated as this one is");
+                    let hint = "annotate the shared block itself: `shared(b @lr(2))`".to_string();
+                    return Err(OpError { message, hint: Some(hint) });
+                }
+                Ok(*leaf)
             }
             _ => Err(OpError { message: format!("this shared block had no `{name}` at its first use"), hint }),
         }
@@ -231,6 +249,7 @@ impl Builder {
         init: Init,
         fans: [usize; 2],
     ) -> Result<NodeId, OpError> {
+        self.weights += 1;
         let annotations = self.annotations;
         let init = if name == "weight" { annotations.init.unwrap_or(init) } else { init };
         // Filters that whiten stay what they are.

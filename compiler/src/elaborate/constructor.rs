@@ -2,6 +2,7 @@
 
 use super::evaluate::{Elaborator, Outcome};
 use super::parameters::{Annotations, Init};
+use super::training::LARGEST;
 use super::value::{Bound, Default, Environment, Kind, Parameter, Value};
 use crate::diagnostic::{Diagnostic, Span, suggestion};
 use crate::syntax::ast::{Annotation, Argument, Expr, ExprKind};
@@ -96,13 +97,13 @@ impl<'a> Elaborator<'a> {
 
     /// A number within bounds, both included.
     pub fn within(&mut self, bound: &Bound<'a>, name: &str, low: f64, high: f64) -> Outcome<f64> {
-        let (value, span) = bound.get(name);
-        let value = number(value);
+        let (given, span) = bound.get(name);
+        let value = number(given);
         if (low..=high).contains(&value) {
             return Ok(value);
         }
         let range = if high == f64::INFINITY { format!("at least {low}") } else { format!("between {low} and {high}") };
-        self.error("E102", span, format!("`{name}` is {range}, this is {value}"))
+        self.error("E102", span, format!("`{name}` is {range}, this is {}", given.spelling()))
     }
 
     /// A whole number that is not negative.
@@ -130,8 +131,11 @@ impl<'a> Elaborator<'a> {
     /// What the `@`s behind a layer say.
     pub fn annotations(&mut self, annotations: &'a [Annotation], env: &Environment<'a>) -> Outcome<Annotations> {
         let mut said = Annotations::default();
-        for annotation in annotations {
+        for (at, annotation) in annotations.iter().enumerate() {
             let name = annotation.name.text.as_str();
+            if annotations[..at].iter().any(|before| before.name.text == name) {
+                return self.error("E103", annotation.name.span, format!("`@{name}` is said twice of one layer"));
+            }
             if name == "init" {
                 let [Argument { name: None, value }] = &annotation.arguments[..] else {
                     let wrong = Diagnostic::error("E103", annotation.name.span, "`@init` takes one initialiser");
@@ -149,8 +153,8 @@ impl<'a> Elaborator<'a> {
             let bound = self.bind(constructor.name, constructor.parameters, false, given, annotation.name.span)?;
             match constructor.name {
                 "frozen" => said.frozen = true,
-                "lr" => said.lr = Some(self.within(&bound, "factor", 0.0, f64::INFINITY)?),
-                _ => said.decay = Some(self.within(&bound, "factor", 0.0, f64::INFINITY)?),
+                "lr" => said.lr = Some(self.within(&bound, "factor", 0.0, LARGEST)?),
+                _ => said.decay = Some(self.within(&bound, "factor", 0.0, LARGEST)?),
             }
         }
         Ok(said)
@@ -164,11 +168,11 @@ impl<'a> Elaborator<'a> {
             "xavier_normal" => Init::XavierNormal,
             "xavier_uniform" => Init::XavierUniform,
             "zeros" => Init::Constant(0.0),
-            "normal" => Init::Normal(self.within(&bound, "std", 0.0, f64::INFINITY)?),
-            "uniform" => Init::Uniform(self.within(&bound, "bound", 0.0, f64::INFINITY)?),
+            "normal" => Init::Normal(self.within(&bound, "std", 0.0, LARGEST)?),
+            "uniform" => Init::Uniform(self.within(&bound, "bound", 0.0, LARGEST)?),
             "dirac" => Init::Dirac,
-            "whitening" => Init::Whitening(self.within(&bound, "eps", 0.0, f64::INFINITY)?),
-            _ => Init::Constant(number(bound.get("value").0)),
+            "whitening" => Init::Whitening(self.within(&bound, "eps", 0.0, LARGEST)?),
+            _ => Init::Constant(self.within(&bound, "value", -LARGEST, LARGEST)?),
         })
     }
 }

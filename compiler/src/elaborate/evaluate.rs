@@ -12,7 +12,7 @@ use super::value::{Block, Environment, Module, Value};
 use crate::diagnostic::{Diagnostic, Sources, Span, suggestion};
 use crate::graph::NodeId;
 use crate::syntax::ast::{self, Argument, Assert, BinaryOperator, Expr, ExprKind, Item, Name, Statement};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// A diagnostic has been written down; what was being evaluated has no value.
@@ -46,6 +46,8 @@ pub(super) struct Elaborator<'a> {
     pub warnings: Vec<Diagnostic>,
     /// The result of every layer, with its path and place.
     pub results: Vec<(NodeId, String, Span)>,
+    /// Where annotated blocks are used, and whether weights were made there.
+    pub annotated: BTreeMap<Span, bool>,
     /// What the steps of chains gave.
     pub steps: Vec<Step>,
     /// The file's own `let`s, evaluated once.
@@ -75,6 +77,7 @@ impl<'a> Elaborator<'a> {
             targets: Vec::new(),
             warnings: Vec::new(),
             results: Vec::new(),
+            annotated: BTreeMap::new(),
             steps: Vec::new(),
             constants: HashMap::new(),
             shared: 0,

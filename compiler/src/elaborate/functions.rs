@@ -23,8 +23,8 @@ pub(super) struct Call<'c, 'a> {
     pub span: Span,
 }
 
-/// Longest list that `range` makes.
-const LONGEST: i64 = 100_000;
+/// Longest list that `range` and `+` make: a file of few lines could ask for more than there is memory.
+pub(super) const LONGEST: usize = 100_000;
 
 /// All of them, in the order of docs/language.md.
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -160,8 +160,8 @@ fn range<'a>(this: &mut Elaborator<'a>, call: Call<'_, 'a>) -> Outcome<Value<'a>
         [(Value::Int(from), _), (Value::Int(to), _)] => (*from, *to),
         _ => return refuse(this, call),
     };
-    if to.saturating_sub(from) > LONGEST {
-        return this.error("E102", call.span, format!("a list of more than {LONGEST} numbers"));
+    if to.saturating_sub(from) > LONGEST as i64 {
+        return this.error("E102", call.span, format!("a list of more than {LONGEST} elements"));
     }
     Ok(Value::List(Rc::new((from..to).map(Value::Int).collect())))
 }

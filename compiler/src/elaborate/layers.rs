@@ -231,7 +231,7 @@ pub(super) fn number<'a>(
     if (low..=high).contains(&number) {
         return Ok(number);
     }
-    this.error("E102", span, format!("`{name}` lies between {low} and {high}, this is {number}"))
+    this.error("E102", span, format!("`{name}` lies between {low} and {high}, this is {}", value.spelling()))
 }
 
 /// A layer without weights: one op.

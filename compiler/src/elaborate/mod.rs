@@ -418,6 +418,7 @@ impl<'a> Elaborator<'a> {
         }
         self.check_auxiliaries(&ty)?;
         self.dead_layers(logits);
+        self.idle_annotations();
         let last = self.builder.graph[logits].op.name();
         if activations::ACTIVATIONS.contains(&last) || matches!(last, "softmax" | "dropout" | "batch_norm") {
             let words = format!("`{last}` after the last layer: logits are best left as they are");
@@ -452,6 +453,14 @@ impl Elaborator<'_> {
         };
         let wrong = Diagnostic::warning("W012", *place, message);
         self.warnings.push(wrong.hint("join it with the rest by `add` or `concat`, or leave it out"));
+    }
+
+    /// Warns of annotations that hold for no weight, wherever their block is used.
+    fn idle_annotations(&mut self) {
+        for (place, _) in self.annotated.iter().filter(|(_, holds)| !**holds) {
+            let wrong = Diagnostic::warning("W014", *place, "this annotation holds for no weight");
+            self.warnings.push(wrong.hint("leave it out, or write it behind a layer with weights"));
+        }
     }
 }
 

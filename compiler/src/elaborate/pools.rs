@@ -31,15 +31,16 @@ pub(super) fn pool<'a>(
     plain(this, op, x, attributes, label.as_ref())
 }
 
-/// `adaptive_avg_pool(out)`
-pub(super) fn adaptive_avg_pool<'a>(
+/// `adaptive_avg_pool` and `adaptive_max_pool`: `(out)`
+pub(super) fn adaptive<'a>(
     this: &mut Elaborator<'a>,
+    op: &str,
     bound: &Bound<'a>,
     x: NodeId,
     label: Option<Label>,
 ) -> Outcome<NodeId> {
     let out = both(this, bound, "out", 1)?;
-    plain(this, "adaptive_avg_pool", x, Attributes::new().with("out", Attribute::extents(&out)), label.as_ref())
+    plain(this, op, x, Attributes::new().with("out", Attribute::extents(&out)), label.as_ref())
 }
 
 /// `upsample(factor = 2, mode = "nearest")`

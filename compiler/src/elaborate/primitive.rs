@@ -45,6 +45,8 @@ const WINDOW: &[Parameter] = &[
     Parameter::new("ceil", Kind::Bool, Default::Bool(false)),
 ];
 
+const ADAPTIVE: &[Parameter] = &[Parameter::new("out", Kind::Pair, Default::Needed)];
+
 /// All of them, in the order of docs/language.md.
 pub(super) static PRIMITIVES: &[Primitive] = &[
     layer(
@@ -110,7 +112,12 @@ pub(super) static PRIMITIVES: &[Primitive] = &[
     layer("max_pool", WINDOW, |this, bound, x, label| pools::pool(this, "max_pool", bound, x, label)),
     layer("avg_pool", WINDOW, |this, bound, x, label| pools::pool(this, "avg_pool", bound, x, label)),
     without_arguments!("global_avg_pool"),
-    layer("adaptive_avg_pool", &[Parameter::new("out", Kind::Pair, Default::Needed)], pools::adaptive_avg_pool),
+    layer("adaptive_avg_pool", ADAPTIVE, |this, bound, x, label| {
+        pools::adaptive(this, "adaptive_avg_pool", bound, x, label)
+    }),
+    layer("adaptive_max_pool", ADAPTIVE, |this, bound, x, label| {
+        pools::adaptive(this, "adaptive_max_pool", bound, x, label)
+    }),
     layer(
         "upsample",
         &[
@@ -347,11 +354,7 @@ fn join<'a>(
 ) -> Outcome<NodeId> {
     let place = this.place;
     if bound.branches.len() < 2 {
-        return this.error(
-            "E103",
-            place,
-            format!("`{op}` takes at least 2 branches, here are {}", bound.branches.len()),
-        );
+        return this.error("E103", place, too_few(op, "branches", bound.branches.len()));
     }
     this.scoped(label.as_ref(), |this| {
         let mut joined = Vec::with_capacity(bound.branches.len());
@@ -389,12 +392,17 @@ fn join<'a>(
     })
 }
 
+fn too_few(op: &str, what: &str, count: usize) -> String {
+    let here = if count == 1 { "here is 1".to_string() } else { format!("here are {count}") };
+    format!("`{op}` takes at least 2 {what}, {here}")
+}
+
 /// `add`, `mul` or `concat` of tensors.
 pub(super) fn combine(this: &mut Elaborator, op: &str, tensors: &[NodeId], label: Option<Label>) -> Outcome<NodeId> {
     let path = this.path(op, label.as_ref())?;
     if tensors.len() < 2 {
         let place = this.place;
-        return this.error("E103", place, format!("`{op}` takes at least 2 tensors, here are {}", tensors.len()));
+        return this.error("E103", place, too_few(op, "tensors", tensors.len()));
     }
     let result = if op == "concat" {
         this.add(op, tensors, Attributes::new(), &path)?

@@ -4,6 +4,7 @@ use super::*;
 use crate::graph::{Attribute, verify};
 use rnet_runtime::config::{Length, Part, Schedule, Source, Transform};
 use rnet_runtime::optimizer::{Average, Clip, Group, Optimizer, Rule};
+use std::iter;
 
 mod data;
 mod difference;
@@ -89,9 +90,14 @@ fn parameters(elaborated: &Elaborated) -> u64 {
 }
 
 fn example(name: &str) -> Elaborated {
+    example_set(name, &[])
+}
+
+fn example_set(name: &str, settings: &[(&str, &str)]) -> Elaborated {
     let path = format!("{}/../lang-examples/{name}.rnet", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    try_with(&path, &text, &options()).unwrap_or_else(|shown| panic!("{shown}"))
+    let set = settings.iter().map(|(path, value)| (path.to_string(), value.to_string())).collect();
+    try_with(&path, &text, &Options { set, ..options() }).unwrap_or_else(|shown| panic!("{shown}"))
 }
 
 const CONVOLUTIONS: &str = "conv1:3x8x8 bn1:3x8x8 relu1:3x8x8 conv2:3x8x8 bn2:3x8x8 add1:3x8x8";
@@ -182,6 +188,7 @@ fn blocks_come_to_the_layers_that_their_text_says() {
             "avg_pool1:3x2x2 upsample1:3x4x4 upsample2:3x4x12",
         ),
         ("", "adaptive_avg_pool([3, 5]) -> adaptive_avg_pool(1)", "adaptive_avg_pool1:3x3x5 adaptive_avg_pool2:3x1x1"),
+        ("", "adaptive_max_pool([3, 9]) -> adaptive_max_pool(1)", "adaptive_max_pool1:3x3x9 adaptive_max_pool2:3x1x1"),
         // Norms and what is random, which leaves the extents as they are.
         (
             "",
@@ -480,6 +487,8 @@ fn every_mistake_of_a_file_is_told() {
 fn endless_texts_end_in_errors() {
     let deep: String = (0..400).map(|at| format!("block b{at} = b{}\n", at + 1)).collect();
     let wide: String = (0..30).map(|at| format!("block b{at} = b{} -> b{}\n", at + 1, at + 1)).collect();
+    let doubled = (0..40).map(|at| format!("let l{} = l{at} + l{at}\n", at + 1));
+    let long: String = iter::once("let l0 = [1]\n".to_string()).chain(doubled).collect();
     let with_model = |text: String, last: usize| {
         format!(
             "{text}block b{last} = relu\nmodel m {{ input image: f32[N, 3, 8, 8]\n image -> b0 -> flatten -> dense(1) }}"
@@ -491,6 +500,7 @@ fn endless_texts_end_in_errors() {
         (with_model(deep, 400), "E111"),
         (with_model(wide, 30), "E110"),
         (with_model("block b0 = repeat(1000000000, relu)\n".to_string(), 1), "E110"),
+        (with_model(format!("{long}block b0 = conv3x3(len(l40))\n"), 1), "E102"),
         (with_model("block b0 = (f => f(f))(f => f(f))\n".to_string(), 1), "E111"),
     ] {
         let shown = refused(&text);

@@ -122,8 +122,8 @@ pub(super) static SCHEDULES: &[Constructor] = &[
 /// `precision = ..`
 pub(super) static PRECISIONS: &[Constructor] = &[new("f32", &[]), new("bf16", &[])];
 
-/// Largest factor, and rate, of a schedule or optimizer.
-const LARGEST: f64 = 1e6;
+/// Largest factor, and rate, of a schedule, an optimizer or an annotation.
+pub(super) const LARGEST: f64 = 1e6;
 
 fn flag(bound: &Bound, name: &str) -> bool {
     matches!(bound.get(name).0, Value::Bool(true))
@@ -260,7 +260,7 @@ impl<'a> Elaborator<'a> {
         match self.eval(expr, env)? {
             value if Kind::Float.takes(&value) && (0.0..=LARGEST).contains(&number(&value)) => Ok(number(&value)),
             value if Kind::Float.takes(&value) => {
-                let message = format!("`{name}` is between 0 and {LARGEST}, this is {}", number(&value));
+                let message = format!("`{name}` is between 0 and {LARGEST}, this is {}", value.spelling());
                 self.error("E102", expr.span, message)
             }
             other => self.error("E101", expr.span, format!("`{name}` is a number, this is {}", other.describe())),

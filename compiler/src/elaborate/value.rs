@@ -146,6 +146,7 @@ impl<'a> Value<'a> {
             Value::Float(value) => format!("the number {value:?}"),
             Value::Bool(value) => format!("`{value}`"),
             Value::Text(text) => format!("the text {text:?}"),
+            Value::List(items) if items.is_empty() => "an empty list".to_string(),
             other => other.kind().to_string(),
         }
     }
@@ -209,8 +210,9 @@ impl Kind {
             Kind::List => matches!(value, Value::List(_)),
             Kind::Block => matches!(value, Value::Block(_)),
             Kind::Channels => matches!(value, Value::Int(_) | Value::Same),
-            Kind::Pair => matches!(value, Value::Int(_) | Value::List(_)),
-            Kind::Padding => matches!(value, Value::Int(_) | Value::List(_) | Value::Same),
+            // What the list holds is said by whoever reads it; an empty one would stand for an omitted argument.
+            Kind::Pair => matches!(value, Value::Int(_)) || matches!(value, Value::List(items) if !items.is_empty()),
+            Kind::Padding => matches!(value, Value::Same) || Kind::Pair.takes(value),
             Kind::Branch => matches!(value, Value::Block(_) | Value::Tensor(_)),
         }
     }

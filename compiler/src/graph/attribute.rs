@@ -19,6 +19,14 @@ pub enum Attribute {
 }
 
 impl Attribute {
+    /// An extent, an axis or a stride.
+    ///
+    /// # Panics
+    /// When it exceeds `i64`, which no checked extent does.
+    pub fn extent(value: usize) -> Self {
+        Attribute::Int(i64::try_from(value).expect("a checked extent"))
+    }
+
     /// A list of extents, axes or strides.
     ///
     /// # Panics
@@ -72,6 +80,12 @@ impl Attributes {
             Some(Attribute::Int(value)) => *value,
             other => panic!("attribute `{name}` should be a whole number, is {other:?}"),
         }
+    }
+
+    /// An extent, an axis or a stride.
+    pub fn extent(&self, name: &str) -> usize {
+        let value = self.int(name);
+        usize::try_from(value).unwrap_or_else(|_| panic!("`{name}` holds {value}"))
     }
 
     /// A real number; a whole number is widened.

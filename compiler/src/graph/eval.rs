@@ -4,6 +4,7 @@ use super::{Graph, NodeId};
 use crate::ops::leaf;
 use crate::ops::tensor::Tensor;
 use indexmap::IndexMap;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The outputs of a verified graph, by name and in their order, when its leaves have these values. Leaves are looked up
@@ -18,7 +19,7 @@ pub fn eval(graph: &Graph, leaves: &HashMap<String, Tensor>) -> Result<IndexMap<
     {
         *uses.entry(*used).or_default() += 1;
     }
-    let mut values: HashMap<NodeId, Tensor> = HashMap::new();
+    let mut values: HashMap<NodeId, Cow<Tensor>> = HashMap::new();
     for id in order {
         let node = &graph[id];
         let value = match leaf::key(node) {
@@ -27,11 +28,11 @@ pub fn eval(graph: &Graph, leaves: &HashMap<String, Tensor>) -> Result<IndexMap<
                 if value.dims != node.ty.dims || value.data.len() != node.ty.len() {
                     return Err(format!("`{name}` is {}, its value has extents {:?}", node.ty, value.dims));
                 }
-                value.clone()
+                Cow::Borrowed(value)
             }
             None => {
-                let operands: Vec<&Tensor> = node.operands.iter().map(|operand| &values[operand]).collect();
-                node.op.eval(&operands, &node.attributes, &node.ty)
+                let operands: Vec<&Tensor> = node.operands.iter().map(|operand| &*values[operand]).collect();
+                Cow::Owned(node.op.eval(&operands, &node.attributes, &node.ty))
             }
         };
         values.insert(id, value);
@@ -44,7 +45,7 @@ pub fn eval(graph: &Graph, leaves: &HashMap<String, Tensor>) -> Result<IndexMap<
             }
         }
     }
-    Ok(graph.outputs.iter().map(|output| (output.name.clone(), values[&output.value].clone())).collect())
+    Ok(graph.outputs.iter().map(|output| (output.name.clone(), values[&output.value].clone().into_owned())).collect())
 }
 
 #[cfg(test)]

@@ -275,7 +275,9 @@ fn resample(emitter: &mut Emitter, node: &Node) -> Result<Value, String> {
     let axis = node.attributes.int("axis") as usize;
     let (inputs, outputs) = (emitter.dims(node.operands[0])[axis], node.ty.dims[axis]);
     let mut matrix = vec![0.0; inputs * outputs];
-    for (output, stencil) in stencil::stencils(node.attributes.text("method"), inputs, outputs).iter().enumerate() {
+    for (output, stencil) in
+        stencil::stencils(stencil::Method::of(&node.attributes), inputs, outputs).iter().enumerate()
+    {
         for (k, &weight) in stencil.weights.iter().enumerate() {
             let input = stencil.start + k;
             matrix[if axis == 3 { input * outputs + output } else { output * inputs + input }] = weight as f32;

@@ -237,6 +237,10 @@ fn networks_become_the_operators_that_they_should() {
         ),
         ("upsample(2) -> adaptive_avg_pool([5, 7]) -> flatten", "Resize MatMul MatMul Flatten"),
         (
+            "adaptive_max_pool([5, 2]) -> adaptive_max_pool(1) -> flatten",
+            "MatMul MaxPool MatMul MaxPool MaxPool Flatten",
+        ),
+        (
             "scale_channels(global_avg_pool -> dense(3) -> sigmoid) -> flatten",
             "GlobalAveragePool Flatten Gemm Sigmoid Unsqueeze Mul Flatten",
         ),

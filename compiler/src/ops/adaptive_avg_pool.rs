@@ -1,6 +1,7 @@
 //! `adaptive_avg_pool`: the mean of windows that divide the input among a given number of results.
 
 use super::emit::Emitter;
+use super::stencil::Method;
 use super::tensor::Tensor;
 use super::{
     Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, avg_pool, avg_pool_grad, check, flatten, resample,
@@ -38,7 +39,7 @@ impl Op for AdaptiveAvgPool {
         let x = operands[0];
         let mut middle = result.clone();
         middle.dims[3] = x.dims[3];
-        let [rows, columns] = [2, 3].map(|axis| stencil::stencils("mean", x.dims[axis], result.dims[axis]));
+        let [rows, columns] = [2, 3].map(|axis| stencil::stencils(Method::Mean, x.dims[axis], result.dims[axis]));
         stencil::apply(&stencil::apply(x, &rows, 2, &middle), &columns, 3, result)
     }
 
@@ -56,8 +57,8 @@ impl Op for AdaptiveAvgPool {
                 emit.emit(&avg_pool_grad::AvgPoolGrad, &[dy], attributes)
             }
             Way::Axes => {
-                let dy = resample::emit_grad(&mut emit, dy, 3, dims[3], "mean");
-                resample::emit_grad(&mut emit, dy, 2, dims[2], "mean")
+                let dy = resample::emit_grad(&mut emit, dy, 3, dims[3], Method::Mean);
+                resample::emit_grad(&mut emit, dy, 2, dims[2], Method::Mean)
             }
         };
         Ok(vec![Some(dx)])
@@ -76,8 +77,8 @@ impl Op for AdaptiveAvgPool {
                 }
                 Way::Windows(attributes) => emit.emit(&avg_pool::AvgPool, &[x], attributes),
                 Way::Axes => {
-                    let x = resample::emit(&mut emit, x, 2, out[2], "mean");
-                    resample::emit(&mut emit, x, 3, out[3], "mean")
+                    let x = resample::emit(&mut emit, x, 2, out[2], Method::Mean);
+                    resample::emit(&mut emit, x, 3, out[3], Method::Mean)
                 }
             }
         })

@@ -35,9 +35,13 @@ impl Op for Conv2dInputGrad {
         let [w, dy] = [&operands[0].data, &operands[1].data];
         let mut dx = Tensor::full(&result.dims, 0.0);
         Convolution::of(attributes, &result.dims, &operands[0].dims).visit(|run| {
-            let to = dx.data[run.x..].iter_mut().step_by(run.step);
+            let (to, from) = (dx.data[run.x..].iter_mut(), &dy[run.y..run.y + run.len]);
             let weight = w[run.w];
-            to.zip(&dy[run.y..run.y + run.len]).for_each(|(dx, dy)| *dx += weight * dy);
+            // The same twice, for the first is compiled to vector code.
+            match run.step {
+                1 => to.zip(from).for_each(|(dx, dy)| *dx += weight * dy),
+                step => to.step_by(step).zip(from).for_each(|(dx, dy)| *dx += weight * dy),
+            }
         });
         dx
     }

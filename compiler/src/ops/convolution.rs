@@ -30,7 +30,7 @@ pub(super) const ATTRIBUTES: [&str; 4] = ["dilation", "groups", "pad", "stride"]
 /// The attributes of its gradients.
 pub(super) const GRADIENT_ATTRIBUTES: [&str; 5] = ["dilation", "dims", "groups", "pad", "stride"];
 
-/// A stretch of multiply-adds along one row of the output: `y[y + t] ~ w[w] x[x + t * step]` for `t` in `0..len`.
+/// A stretch of multiply-adds along the output: `y[y + t] ~ w[w] x[x + t * step]` for `t` in `0..len`.
 pub(super) struct Run {
     pub x: usize,
     pub w: usize,
@@ -101,6 +101,22 @@ impl Convolution {
                             continue;
                         }
                         let column = window.position(1, inside.start, j);
+                        // Whole rows follow each other on both sides, and are one stretch.
+                        if window.stride == [1, 1] && inside.len() == width && columns == width {
+                            for i in 0..kernel_height {
+                                let inside = window.outputs(0, i, height, rows);
+                                if !inside.is_empty() {
+                                    visit(Run {
+                                        x: (x_plane + window.position(0, inside.start, i)) * width,
+                                        w: (w_plane + i) * kernel_width + j,
+                                        y: (y_plane + inside.start) * columns,
+                                        len: inside.len() * columns,
+                                        step: 1,
+                                    });
+                                }
+                            }
+                            continue;
+                        }
                         for row in 0..rows {
                             for i in window.taps(0, row, height) {
                                 visit(Run {

@@ -5,6 +5,7 @@ use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use std::fmt;
 
 mod adaptive_avg_pool;
+mod adaptive_max_pool;
 mod add;
 mod avg_pool;
 mod avg_pool_grad;
@@ -216,6 +217,7 @@ pub static OPS: &[&dyn Op] = &[
     &avg_pool_grad::AvgPoolGrad,
     &global_avg_pool::GlobalAvgPool,
     &adaptive_avg_pool::AdaptiveAvgPool,
+    &adaptive_max_pool::AdaptiveMaxPool,
     &upsample::Upsample,
     &resample::Resample,
     &resample_grad::ResampleGrad,

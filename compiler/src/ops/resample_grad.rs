@@ -1,6 +1,7 @@
 //! `resample_grad`: the gradient of `resample`.
 
 use super::emit::Emitter;
+use super::stencil::{Direction, Method};
 use super::tensor::Tensor;
 use super::{Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, resample, samples, stencil};
 use crate::graph::Attribute;
@@ -20,13 +21,13 @@ impl Op for ResampleGrad {
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
-        stencil::infer(self, operands, attributes)
+        stencil::infer(self, Direction::Back, operands, attributes)
     }
 
     fn eval(&self, operands: &[&Tensor], attributes: &Attributes, result: &TensorType) -> Tensor {
         let axis = attributes.int("axis") as usize;
         let inputs = result.dims[axis];
-        let stencils = stencil::stencils(attributes.text("method"), inputs, operands[0].dims[axis]);
+        let stencils = stencil::stencils(Method::of(attributes), inputs, operands[0].dims[axis]);
         stencil::apply(operands[0], &stencil::transposed(&stencils, inputs), axis, result)
     }
 
@@ -43,6 +44,9 @@ impl Op for ResampleGrad {
     }
 
     fn samples(&self, seed: u64) -> samples::Samples {
-        stencil::samples(seed).into_iter().map(|(dims, attributes)| samples::case(&[&dims], attributes)).collect()
+        stencil::samples(Direction::Back, seed)
+            .into_iter()
+            .map(|(dims, attributes)| samples::case(&[&dims], attributes))
+            .collect()
     }
 }

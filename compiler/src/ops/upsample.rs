@@ -1,6 +1,7 @@
 //! `upsample`: a whole number of times as many rows and columns.
 
 use super::emit::Emitter;
+use super::stencil::Method;
 use super::tensor::Tensor;
 use super::{
     Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, avg_pool, avg_pool_grad, check, resample, samples,
@@ -45,7 +46,7 @@ impl Op for Upsample {
         }
         let mut middle = result.clone();
         middle.dims[3] = x.dims[3];
-        let [rows, columns] = [2, 3].map(|axis| stencil::stencils("linear", x.dims[axis], result.dims[axis]));
+        let [rows, columns] = [2, 3].map(|axis| stencil::stencils(Method::Linear, x.dims[axis], result.dims[axis]));
         stencil::apply(&stencil::apply(x, &rows, 2, &middle), &columns, 3, result)
     }
 
@@ -58,8 +59,8 @@ impl Op for Upsample {
             let mean = emit.emit(&avg_pool::AvgPool, &[dy], window);
             return Ok(vec![Some(emit.scale(mean, area))]);
         }
-        let dy = resample::emit_grad(&mut emit, dy, 3, dims[3], "linear");
-        Ok(vec![Some(resample::emit_grad(&mut emit, dy, 2, dims[2], "linear"))])
+        let dy = resample::emit_grad(&mut emit, dy, 3, dims[3], Method::Linear);
+        Ok(vec![Some(resample::emit_grad(&mut emit, dy, 2, dims[2], Method::Linear))])
     }
 
     fn lowering(&self) -> Lowering {
@@ -74,8 +75,8 @@ impl Op for Upsample {
                 let share = emit.emit(&avg_pool_grad::AvgPoolGrad, &[x], window);
                 return emit.scale(share, area);
             }
-            let x = resample::emit(&mut emit, x, 2, dims[2], "linear");
-            resample::emit(&mut emit, x, 3, dims[3], "linear")
+            let x = resample::emit(&mut emit, x, 2, dims[2], Method::Linear);
+            resample::emit(&mut emit, x, 3, dims[3], Method::Linear)
         })
     }
 

@@ -156,6 +156,9 @@ fn warnings_tell_what_is_likely_wrong() {
         ("", "conv3x3(4, bias = true) -> bn", &["W010 `conv1.bias` is a bias before batch norm"]),
         ("", "repeat(2, conv3x3(4, bias = true) -> bn)", &["W010 `repeat1.0.conv1.bias`"]),
         ("", "relu -> relu", &["W013"]),
+        ("", "relu @lr(2) -> conv1x1(4) @frozen", &["W014 this annotation holds for no weight"]),
+        ("", "repeat(2, i => (if i == 0 { conv1x1 } else { id }) @decay(0))", &[]),
+        ("let b = shared(conv1x1)", "b @lr(2) -> b -> (b -> relu) @lr(2)", &[]),
         ("", "concat(relu, id) -> relu -> conv1x1", &[]),
     ];
     for (definitions, body, wanted) in table {

@@ -2,13 +2,20 @@
 
 use super::*;
 
-/// The rows of docs/zoo.md: file, parameters, billions of multiply-adds to three places.
+/// The rows of docs/zoo.md: file, and maybe a setting in backticks; parameters, billions of multiply-adds to three places.
 fn zoo() -> Vec<(&'static str, u64, &'static str)> {
     let rows = include_str!("../../../../docs/zoo.md").lines().filter_map(|line| {
         let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
         Some((cells[0], cells[2].replace(',', "").parse().ok()?, cells[3]))
     });
     rows.collect()
+}
+
+fn file_and_setting(cell: &str) -> (&str, Option<(&str, &str)>) {
+    match cell.split_once(" `") {
+        None => (cell, None),
+        Some((file, setting)) => (file, setting.trim_end_matches('`').split_once('=')),
+    }
 }
 
 /// Files of shared blocks, which are networks of their own by their defaults.
@@ -23,7 +30,8 @@ fn examples_have_the_published_parameters_and_multiply_adds() {
         (*file, row.1, row.2)
     });
     for (name, wanted, billions) in zoo.iter().copied().chain(shared) {
-        let elaborated = example(name);
+        let (file, setting) = file_and_setting(name);
+        let elaborated = example_set(file, setting.as_slice());
         assert_eq!(parameters(&elaborated), wanted, "{name}");
         let multiply_adds: u64 = elaborated.layers.iter().map(|layer| layer.multiply_adds).sum();
         assert_eq!(format!("{:.3}", multiply_adds as f64 / 1e9), billions, "{name}");
@@ -42,12 +50,13 @@ fn no_example_is_forgotten() {
         .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
         .filter_map(|name| name.strip_suffix(".rnet").map(str::to_string))
         .collect();
-    let mut known: Vec<String> = zoo().into_iter().map(|(name, ..)| name.to_string()).collect();
+    let mut known: Vec<String> = zoo().into_iter().map(|(name, ..)| file_and_setting(name).0.to_string()).collect();
     known.extend(SHARED.iter().map(|(name, _)| name.to_string()));
     // Two models of which neither is meant more than the other.
     known.push("depth".to_string());
     files.sort();
     known.sort();
+    known.dedup();
     assert_eq!(files, known);
 }
 

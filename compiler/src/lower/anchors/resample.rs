@@ -9,7 +9,7 @@ use crate::graph::NodeId;
 use crate::lower::expression::Expression;
 use crate::lower::loops::{Affine, Statement};
 use crate::lower::nest::{Kernel, MapBuilder, NestBuilder, Sweep, clear_reductions};
-use crate::ops::stencil::{Stencil, stencils, transposed};
+use crate::ops::stencil::{Method, Stencil, stencils, transposed};
 
 /// Positions `first`, `first + step`, .. of one mixture, `count` of them.
 struct Run {
@@ -54,7 +54,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let node = &kernel.graph[anchor];
     let (from, to) = (kernel.dims(node.operands[0]), kernel.dims(anchor));
     let axis = node.attributes.int("axis") as usize;
-    let method = node.attributes.text("method");
+    let method = Method::of(&node.attributes);
     let stencils = match node.op.name() {
         "resample" => stencils(method, from[axis], to[axis]),
         _ => transposed(&stencils(method, to[axis], from[axis]), to[axis]),
