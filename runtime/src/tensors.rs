@@ -35,6 +35,9 @@ impl Tensor {
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, Tensor>;
 
+/// Extents and elements by name, in double precision.
+pub type DoubleTensors = BTreeMap<String, (Vec<usize>, Vec<f64>)>;
+
 /// Why a file of tensors cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -147,14 +150,14 @@ pub fn write(path: &Path, tensors: &Tensors) -> Result<(), WriteError> {
     durable::write(path, &serialize(tensors))
 }
 
-/// Writes a file of F64: extents and elements by name. (`read` rounds them.)
+/// Writes a file of F64. (`read` rounds them.)
 ///
 /// # Errors
 /// When the system refuses.
 ///
 /// # Panics
 /// As `serialize`.
-pub fn write_double(path: &Path, tensors: &BTreeMap<String, (Vec<usize>, Vec<f64>)>) -> Result<(), WriteError> {
+pub fn write_double(path: &Path, tensors: &DoubleTensors) -> Result<(), WriteError> {
     let bytes = |values: &[f64]| (Dtype::F64, values.iter().flat_map(|value| value.to_le_bytes()).collect());
     let bytes = encoded(tensors.iter().map(|(name, (dims, values))| (name.as_str(), &dims[..], bytes(values))));
     durable::write(path, &bytes)

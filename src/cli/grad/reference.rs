@@ -4,8 +4,8 @@ use super::super::Failure;
 use rnet_compiler::graph::{Graph, OutputKind, eval};
 use rnet_compiler::ops::tensor::Tensor;
 use rnet_runtime::state::State;
-use rnet_runtime::tensors::{Elements, Tensors};
-use std::collections::{BTreeMap, HashMap};
+use rnet_runtime::tensors::{DoubleTensors, Elements, Tensors};
+use std::collections::HashMap;
 
 /// What the leaves of the model's graphs hold: the batch, the seed of what is random, and the state as it is now.
 pub fn leaves(state: &State, batch: &Tensors, seed: u64) -> HashMap<String, Tensor> {
@@ -27,11 +27,8 @@ pub fn leaves(state: &State, batch: &Tensors, seed: u64) -> HashMap<String, Tens
     leaves
 }
 
-/// The results of a graph, but for the count of correct answers: extents and elements by name.
-pub fn answers(
-    graph: &Graph,
-    leaves: &HashMap<String, Tensor>,
-) -> Result<BTreeMap<String, (Vec<usize>, Vec<f64>)>, Failure> {
+/// The results of a graph, but for the count of correct answers.
+pub fn answers(graph: &Graph, leaves: &HashMap<String, Tensor>) -> Result<DoubleTensors, Failure> {
     let outputs = eval(graph, leaves).map_err(Failure::new)?;
     let is_answer = |name: &str| {
         name != "correct" && graph.outputs.iter().any(|output| output.name == name && output.kind == OutputKind::Result)
