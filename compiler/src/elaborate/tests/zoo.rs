@@ -52,12 +52,19 @@ fn no_example_is_forgotten() {
         .collect();
     let mut known: Vec<String> = zoo().into_iter().map(|(name, ..)| file_and_setting(name).0.to_string()).collect();
     known.extend(SHARED.iter().map(|(name, _)| name.to_string()));
-    // Two models of which neither is meant more than the other.
-    known.push("depth".to_string());
+    // Two models of which neither is meant more than the other; a network of the zoo with fewer classes.
+    known.extend(["depth", "hymenoptera"].map(str::to_string));
     files.sort();
     known.sort();
     known.dedup();
     assert_eq!(files, known);
+}
+
+#[test]
+fn the_network_for_photographs_is_resnet_18_but_for_its_classes() {
+    let elaborated = example("hymenoptera");
+    assert_eq!(parameters(&elaborated), 11_689_512 - 998 * 513);
+    assert!(elaborated.data.is_some() && elaborated.warnings.is_empty(), "{:?}", elaborated.warnings);
 }
 
 #[test]
