@@ -16,10 +16,12 @@ EXAMPLES = pathlib.Path(__file__).parent.parent / "lang-examples"
 TOLERANCE = 1e-4
 IMAGES = 3
 
+# All but resnet1202, through whose 600 blocks such statistics drive activations beyond single precision, and airbench94, whose first filters are
+# made of training images.
 NETWORKS = [
     "mlp", "lenet", "digits",
-    "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202", "plain20", "plain32", "plain44", "plain56", "plain110",
-    "preact_resnet110", "wrn16_4", "googlenet_cifar", "airbench94", "vgg16_cifar",
+    "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "plain20", "plain32", "plain44", "plain56", "plain110",
+    "preact_resnet110", "wrn16_4", "googlenet_cifar", "vgg16_cifar",
     "alexnet", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "plain18", "plain34", "resnext50", "wide_resnet50_2", "se_resnet50",
     "densenet121", "squeezenet", "googlenet", "mobilenet_v2",
