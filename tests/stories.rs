@@ -14,7 +14,6 @@ use rnet_compiler::syntax;
 use rnet_runtime::executable::Executable;
 use rnet_runtime::jit::host_isa;
 use rnet_runtime::kernels::Isa;
-use rnet_runtime::layout::to_physical;
 use rnet_runtime::program::{Program, Storage};
 use rnet_runtime::state::State;
 use rnet_runtime::workers::Workers;
@@ -89,7 +88,7 @@ fn losses(model: &Elaborated, program: &Program, isa: Isa) -> String {
             "image" => {
                 let (length, each) = (buffer.dims.iter().product(), buffer.dims[1..].iter().product::<usize>());
                 let values: Vec<f32> = (0..length).map(|at| pixel(at, at / each, classes)).collect();
-                to_physical(&buffer.dims, &buffer.layout, &values, executable.input_f32(name));
+                executable.set_logical(name, &values);
             }
             "label" => {
                 let labels = executable.input_i32(name);

@@ -4,13 +4,11 @@
 use rnet_compiler::compile;
 use rnet_compiler::diagnostic::Sources;
 use rnet_compiler::elaborate::{Elaborated, Mode, Options, elaborate};
-use rnet_compiler::graph::{Graph, OutputKind, eval};
+use rnet_compiler::graph::{Graph, OutputKind, eval, state_leaves};
 use rnet_compiler::ops::tensor::Tensor;
 use rnet_compiler::{passes, syntax};
 use rnet_runtime::executable::Executable;
 use rnet_runtime::jit::host_isa;
-use rnet_runtime::layout::to_physical;
-use rnet_runtime::program::Storage;
 use rnet_runtime::state::State;
 use rnet_runtime::workers::Workers;
 use std::collections::HashMap;
@@ -80,26 +78,14 @@ impl Step {
         let isa = host_isa().expect("Cranelift knows this machine");
         let program = compile::program(graph.clone(), &*isa, &mut |_, _| ());
         let mut state = State::new(&program.states, 1);
-        let mut leaves: HashMap<String, Tensor> = HashMap::new();
-        for spec in &program.states {
-            let values = state.get(spec.kind, &spec.name).expect("a state of the program");
-            let data = values.into_iter().map(f64::from).collect();
-            leaves.insert(spec.name.clone(), Tensor { dims: spec.dims.clone(), data });
-        }
-        let inputs: Vec<_> = program
-            .buffers
-            .iter()
-            .filter_map(|buffer| match &buffer.storage {
-                Storage::Input(name) => Some((name.clone(), buffer.dims.clone(), buffer.layout.clone())),
-                _ => None,
-            })
-            .collect();
+        let mut leaves = state_leaves(&state);
         let mut executable = Executable::new(program).expect("the program links");
-        for (name, dims, layout) in inputs {
+        let inputs: Vec<_> = executable.inputs().map(|(name, dims)| (name.to_string(), dims.to_vec())).collect();
+        for (name, dims) in inputs {
             let len = dims.iter().product();
             let data = if name == "image" {
                 let values = noise(len);
-                to_physical(&dims, &layout, &values, executable.input_f32(&name));
+                executable.set_logical(&name, &values);
                 values.into_iter().map(f64::from).collect()
             } else {
                 // Labels and the seed of dropout.

@@ -51,7 +51,7 @@ fn run_with(
             to_physical(&buffer.dims, &buffer.layout, &values, executable.input_i32(name));
         } else {
             let values: Vec<f32> = logical.iter().map(|&value| value as f32).collect();
-            to_physical(&buffer.dims, &buffer.layout, &values, executable.input_f32(name));
+            executable.set_logical(name, &values);
         }
     }
     executable.run(&Workers::new(threads), &mut State::new(&program.states, 0));

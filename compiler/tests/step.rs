@@ -112,7 +112,7 @@ fn largest_difference(graph: &Graph, expected: &Graph, due: f64) -> f64 {
                     let labels: Vec<i32> = logical.iter().map(|&label| label as i32).collect();
                     to_physical(&buffer.dims, &buffer.layout, &labels, executable.input_i32(name));
                 } else {
-                    to_physical(&buffer.dims, &buffer.layout, &logical, executable.input_f32(name));
+                    executable.set_logical(name, &logical);
                 }
             }
             let mut state = State::new(&program.states, 0);

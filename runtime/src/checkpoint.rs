@@ -4,6 +4,7 @@
 //! SHA-256 and the position in the run. Random numbers and the order of the data are functions of seed and step, so the step
 //! is all there is to know of them. A checkpoint counts only if its manifest does and the file agrees with it.
 
+use crate::checksum;
 use crate::durable::{self, TEMPORARY, WriteError};
 use crate::metrics::Meter;
 use crate::state::State;
@@ -11,7 +12,6 @@ use crate::stopping::Stall;
 use crate::tensors;
 use crate::weights::{self, Extent, MisfitError};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -157,10 +157,10 @@ impl Checkpoints {
             position: *position,
             file,
             bytes: bytes.len() as u64,
-            sha256: digest(&bytes),
+            sha256: checksum::of_bytes(&bytes),
         };
         let manifest = json(&manifest);
-        let sealed = Sealed { sha256: digest(manifest.as_bytes()), manifest };
+        let sealed = Sealed { sha256: checksum::of_bytes(manifest.as_bytes()), manifest };
         durable::write(&self.manifest(position.step), json(&sealed).as_bytes())?;
         self.sweep(position);
         Ok(())
@@ -243,7 +243,7 @@ impl Checkpoints {
     fn read(&self, path: &Path) -> Result<(Manifest, tensors::Tensors), String> {
         let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
         let sealed: Sealed = serde_json::from_str(&text).map_err(|error| format!("no manifest: {error}"))?;
-        if digest(sealed.manifest.as_bytes()) != sealed.sha256 {
+        if checksum::of_bytes(sealed.manifest.as_bytes()) != sealed.sha256 {
             return Err("the manifest's checksum is wrong".to_string());
         }
         let manifest: Manifest = serde_json::from_str(&sealed.manifest).map_err(|error| error.to_string())?;
@@ -252,7 +252,7 @@ impl Checkpoints {
         }
         let file = self.directory.join(&manifest.file);
         let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        if bytes.len() as u64 != manifest.bytes || digest(&bytes) != manifest.sha256 {
+        if bytes.len() as u64 != manifest.bytes || checksum::of_bytes(&bytes) != manifest.sha256 {
             return Err(format!("{}: length or checksum is wrong", file.display()));
         }
         let tensors = tensors::parse(&file, &bytes).map_err(|error| error.to_string())?;
@@ -262,10 +262,6 @@ impl Checkpoints {
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| panic!("checkpoint: {error}"))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

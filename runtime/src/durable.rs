@@ -113,15 +113,20 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         faults::tear(filled.is_err(), &mut file, bytes);
         filled?;
         attempt(path, Step::Sync, || file.sync_all())?;
-        attempt(path, Step::Rename, || fs::rename(&temporary, path))?;
-        attempt(path, Step::SyncDirectory, || sync_directory(path))
+        rename(&temporary, path)
     })();
     // Whether or not there is something to remove, the first error is the one to tell.
     outcome.inspect_err(|_| remove(&temporary))
 }
 
+/// Gives what is whole its name, in a way that lasts.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
+    attempt(to, Step::Rename, || fs::rename(from, to))?;
+    attempt(to, Step::SyncDirectory, || sync_directory(to))
+}
+
 /// Makes the names in the file's directory last.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     // Elsewhere directories cannot be opened as files.
     if cfg!(unix) {

@@ -7,7 +7,7 @@ pub use trap::{Culprit, all_finite};
 use crate::buffer::Buffer;
 use crate::jit::{Code, JitError, Linked};
 use crate::kernels::{Gemm, Isa, IsaError};
-use crate::layout::to_logical;
+use crate::layout::{to_logical, to_physical};
 use crate::program::{BufferSpec, Launch, Program, StateSpec, Storage};
 use crate::state::State;
 use crate::workers::{Barrier, Workers};
@@ -193,6 +193,24 @@ impl Executable {
     pub fn input_i32(&mut self, name: &str) -> &mut [i32] {
         let place = self.input(name).unwrap_or_else(|| panic!("the program has no input `{name}`"));
         self.own[place].as_i32()
+    }
+
+    /// Sets an input of real numbers, given in logical row-major order.
+    ///
+    /// # Panics
+    /// When there is none of that name, or it has another number of elements.
+    pub fn set_logical(&mut self, name: &str, values: &[f32]) {
+        let place = self.input(name).unwrap_or_else(|| panic!("the program has no input `{name}`"));
+        let spec = &self.buffers[place];
+        to_physical(&spec.dims, &spec.layout, values, &mut self.own[place]);
+    }
+
+    /// The names of the inputs, with their logical extents.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.buffers.iter().filter_map(|buffer| match &buffer.storage {
+            Storage::Input(name) => Some((name.as_str(), &buffer.dims[..])),
+            _ => None,
+        })
     }
 
     /// An output of the last run, in physical layout.

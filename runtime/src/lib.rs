@@ -3,6 +3,7 @@
 pub mod average;
 pub mod buffer;
 pub mod checkpoint;
+mod checksum;
 pub mod config;
 pub mod data;
 pub mod difference;

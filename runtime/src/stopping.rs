@@ -32,11 +32,11 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Its value in a test.
-    pub fn of(self, meter: &Meter) -> f64 {
+    /// Its value in a test with that share of hits and that mean loss.
+    pub fn of(self, top1: f64, loss: f64) -> f64 {
         match self {
-            Metric::Accuracy => meter.top1(),
-            Metric::Loss => meter.mean_loss(),
+            Metric::Accuracy => top1,
+            Metric::Loss => loss,
         }
     }
 
@@ -72,7 +72,7 @@ impl Stall {
     /// Takes note of a test.
     pub fn note(&mut self, stopping: &Stopping, meter: &Meter) {
         let Stopping::Early { metric, least, .. } = stopping else { return };
-        let value = metric.of(meter);
+        let value = metric.of(meter.top1(), meter.mean_loss());
         let is_better = self.best.is_none_or(|best| metric.is_better(value, best, *least));
         (self.best, self.tests) = if is_better { (Some(value), 0) } else { (self.best, self.tests + 1) };
     }

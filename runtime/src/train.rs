@@ -369,7 +369,7 @@ impl Trainer {
                     return Err(TrainError::Untestable { step: done, loss: meter.mean_loss() }.into());
                 }
                 let metric = self.config.stopping.metric();
-                let value = metric.of(&meter);
+                let value = metric.of(meter.top1(), meter.mean_loss());
                 if self.position.best.is_none_or(|(best, _)| metric.is_better(value, best, 0.0)) {
                     self.position.best = Some((value, done));
                 }

@@ -6,8 +6,7 @@ use super::{Failure, Outcome, model};
 use rnet_compiler::elaborate::Elaborated;
 use rnet_compiler::lower::nest::Algorithm;
 use rnet_runtime::executable::Executable;
-use rnet_runtime::layout::to_physical;
-use rnet_runtime::program::{Program, Storage};
+use rnet_runtime::program::Program;
 use rnet_runtime::state::State;
 use rnet_runtime::tensors::{self, Elements, Tensor, Tensors};
 use rnet_runtime::weights::{self, Extent};
@@ -116,19 +115,12 @@ fn misfit(path: &Path, reason: impl std::fmt::Display) -> Failure {
 
 /// The program, with the batch in its inputs.
 fn batched(program: Program, given: &Tensors, path: &Path, model: &Elaborated) -> Result<Executable, Failure> {
-    let inputs: Vec<_> = program
-        .buffers
-        .iter()
-        .filter_map(|buffer| match &buffer.storage {
-            Storage::Input(name) => Some((name.clone(), buffer.dims.clone(), buffer.layout.clone())),
-            _ => None,
-        })
-        .collect();
     let classes =
         model::outputs(&program).into_iter().find(|(name, _)| name == "logits").map_or(0, |(_, dims)| dims[1]);
     let mut executable = Executable::new(program).map_err(Failure::new)?;
+    let inputs: Vec<_> = executable.inputs().map(|(name, dims)| (name.to_string(), dims.to_vec())).collect();
     let numbers: Vec<String> = model.train.scalars(0, 1).into_iter().map(|(name, _)| name).collect();
-    for (name, dims, layout) in inputs {
+    for (name, dims) in inputs {
         if numbers.contains(&name) {
             continue;
         }
@@ -141,11 +133,9 @@ fn batched(program: Program, given: &Tensors, path: &Path, model: &Elaborated) -
             return Err(misfit(path, format!("`{name}` has extents {:?}, the model takes {dims:?}", tensor.dims)));
         }
         match (&tensor.elements, name.as_str()) {
-            (Elements::Real(values), "image") => to_physical(&dims, &layout, values, executable.input_f32("image")),
+            (Elements::Real(values), "image") => executable.set_logical("image", values),
             // Of a model whose training images are mixed a label is a share of each class.
-            (Elements::Real(values), "label") if dims.len() == 2 => {
-                to_physical(&dims, &layout, values, executable.input_f32("label"));
-            }
+            (Elements::Real(values), "label") if dims.len() == 2 => executable.set_logical("label", values),
             (Elements::Whole(values), "label") if dims.len() == 1 => {
                 if let Some(label) = values.iter().find(|&&label| label < 0 || label >= classes as i64) {
                     return Err(misfit(

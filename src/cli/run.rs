@@ -117,10 +117,7 @@ impl Run {
     /// The best test, whose checkpoint is kept; of equal ones the first.
     pub fn best_test(&self) -> Option<&Record> {
         let metric = self.metric();
-        let value = |record: &Record| match metric {
-            Metric::Accuracy => record.top1,
-            Metric::Loss => record.loss,
-        };
+        let value = |record: &Record| metric.of(record.top1, record.loss);
         let better = |best, record| if metric.is_better(value(record), value(best), 0.0) { record } else { best };
         self.of(Split::Test).reduce(better)
     }

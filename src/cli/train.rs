@@ -1,12 +1,16 @@
 //! `rnet train`: trains a model, shows how it goes, and keeps what it has done.
 
+mod bar;
+mod interrupts;
+
 use super::journal::Journal;
 use super::logbook::{Ending, Session};
 use super::rescue::Rescue;
 use super::run_directory::{Recipe, RunDirectory};
 use super::weights::Start;
 use super::{Failure, divergence, dry_run, model, note, overfit_batch, report, session, tell, thousands};
-use indicatif::{ProgressBar, ProgressStyle};
+use bar::Bar;
+use interrupts::Interrupts;
 use rnet_compiler::elaborate::Elaborated;
 use rnet_runtime::checkpoint::Checkpoints;
 use rnet_runtime::durable::WriteError;
@@ -14,11 +18,8 @@ use rnet_runtime::metrics::{Record, Split};
 use rnet_runtime::stopping::Metric;
 use rnet_runtime::train::{Flow, Progress, Tested, TrainError, Trainer, Trap, Watcher};
 use rnet_runtime::{tensors, truncation, weights};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// Train a model; a run directory gets its metrics, checkpoints and weights
@@ -245,51 +246,6 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// What interrupts do: while steps are taken the first ends the run after its step, and the second at once; before and after that each
-/// ends the program.
-#[derive(Clone, Default)]
-struct Interrupts(Arc<AtomicU8>);
-
-impl Interrupts {
-    const IDLE: u8 = 0;
-    const WORKING: u8 = 1;
-    const STOPPING: u8 = 2;
-
-    /// Begins to watch for them.
-    fn watch() -> Result<Interrupts, Failure> {
-        let interrupts = Interrupts::default();
-        let state = Arc::clone(&interrupts.0);
-        let handler = move || {
-            let first =
-                state.compare_exchange(Self::WORKING, Self::STOPPING, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-            if !first {
-                std::process::exit(130);
-            }
-            note(
-                "\nfinishing the step, with its test if one is due, and writing a checkpoint; once more stops at once",
-            );
-        };
-        ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot watch for interrupts: {error}")))?;
-        Ok(interrupts)
-    }
-
-    /// There is work to save from now on.
-    fn work(&self) {
-        let idle = self.0.compare_exchange(Self::IDLE, Self::WORKING, Ordering::SeqCst, Ordering::SeqCst);
-        assert!(idle.is_ok(), "train: a run begins once");
-    }
-
-    /// There are no steps to come.
-    fn rest(&self) {
-        self.0.store(Self::IDLE, Ordering::SeqCst);
-    }
-
-    /// Whether the run is to end.
-    fn is_stopping(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == Self::STOPPING
-    }
-}
-
 fn introduce(model: &Elaborated, trainer: &Trainer, run: &RunDirectory) {
     let parameters: u64 = model.layers.iter().map(|layer| layer.parameters).sum();
     let mut text = format!(
@@ -438,78 +394,5 @@ impl Watcher for Watch {
             self.saved = progress.step;
         }
         Ok(if stop { Flow::Stop } else { Flow::Continue })
-    }
-}
-
-/// A progress bar on a terminal, plain lines elsewhere.
-struct Bar {
-    bar: Option<ProgressBar>,
-    steps: u64,
-    per_epoch: u64,
-    /// Images a second, smoothed over about the last twenty steps.
-    rate: f64,
-}
-
-impl Bar {
-    fn new(trainer: &Trainer) -> Bar {
-        let (steps, per_epoch) = (trainer.steps(), trainer.steps_per_epoch());
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(steps).with_position(trainer.position.step);
-            bar.reset_eta();
-            // A narrow terminal has room for the numbers alone, the most wanted first; what does not fit is cut off.
-            let template = match console::Term::stderr().size() {
-                (_, 100..) => "{wide_bar} step {human_pos}/{human_len}  {msg}  {eta} left",
-                _ => "step {human_pos}/{human_len}  {eta} left  {wide_msg}",
-            };
-            let style = ProgressStyle::with_template(template);
-            bar.set_style(style.expect("the template is well formed"));
-            bar.enable_steady_tick(Duration::from_millis(500));
-            bar
-        });
-        Bar { bar, steps, per_epoch, rate: 0.0 }
-    }
-
-    fn step(&mut self, progress: &Progress) {
-        let rate = progress.images as f64 / progress.elapsed.as_secs_f64().max(1e-9);
-        self.rate = if self.rate == 0.0 { rate } else { 0.95 * self.rate + 0.05 * rate };
-        if let Some(bar) = &self.bar {
-            bar.set_position(progress.step);
-            bar.set_message(format!(
-                "epoch {}  loss {:.4}  accuracy {:.2}%  {} images/s",
-                progress.epoch,
-                progress.meter.mean_loss(),
-                100.0 * progress.meter.top1(),
-                thousands(self.rate as u64)
-            ));
-        }
-    }
-
-    fn record(&self, record: &Record) {
-        let split = match record.split {
-            Split::Train => "train",
-            Split::Test => "test ",
-        };
-        let line = format!(
-            "epoch {:>width$}  step {:>steps_width$}  {split}  loss {:.4}  accuracy {:>6.2}%  {} images/s\n",
-            record.epoch,
-            record.step,
-            record.loss,
-            100.0 * record.top1,
-            thousands(record.images_per_s as u64),
-            width = self.steps.div_ceil(self.per_epoch).to_string().len(),
-            steps_width = self.steps.to_string().len(),
-        );
-        match &self.bar {
-            // The bar shows the lines within an epoch.
-            Some(_) if record.split == Split::Train && !record.step.is_multiple_of(self.per_epoch) => {}
-            Some(bar) => bar.suspend(|| tell(&line)),
-            None => tell(&line),
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

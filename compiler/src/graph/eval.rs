@@ -4,6 +4,8 @@ use super::{Graph, NodeId};
 use crate::ops::leaf;
 use crate::ops::tensor::Tensor;
 use indexmap::IndexMap;
+use rnet_runtime::program::StateSpec;
+use rnet_runtime::state::State;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -46,6 +48,16 @@ pub fn eval(graph: &Graph, leaves: &HashMap<String, Tensor>) -> Result<IndexMap<
         }
     }
     Ok(graph.outputs.iter().map(|output| (output.name.clone(), values[&output.value].clone().into_owned())).collect())
+}
+
+/// What parameters, statistics and memories hold now, as leaves to evaluate with.
+pub fn state_leaves(state: &State) -> HashMap<String, Tensor> {
+    let leaf = |spec: &StateSpec| {
+        let values = state.get(spec.kind, &spec.name).expect("a state has all its tensors");
+        let data = values.into_iter().map(f64::from).collect();
+        (spec.name.clone(), Tensor { dims: spec.dims.clone(), data })
+    };
+    state.specs().iter().map(leaf).collect()
 }
 
 #[cfg(test)]

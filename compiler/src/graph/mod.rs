@@ -11,7 +11,7 @@ pub mod shape;
 mod verify;
 
 pub use attribute::{Attribute, Attributes};
-pub use eval::eval;
+pub use eval::{eval, state_leaves};
 pub use graph::{Graph, Node, NodeId, Output, OutputKind, Place};
 pub use parse::{ParseError, parse};
 pub use shape::{ElementType, TensorType};

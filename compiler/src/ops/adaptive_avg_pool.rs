@@ -1,16 +1,14 @@
 //! `adaptive_avg_pool`: the mean of windows that divide the input among a given number of results.
 
+use super::adaptive::{self, LARGEST_WINDOW};
 use super::emit::Emitter;
 use super::stencil::Method;
 use super::tensor::Tensor;
 use super::{
-    Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, avg_pool, avg_pool_grad, check, flatten, resample,
-    samples, stencil, unflatten,
+    Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, avg_pool, avg_pool_grad, flatten, resample, samples,
+    stencil, unflatten,
 };
-use crate::graph::{Attribute, ElementType};
-
-/// Up to this many taps a window is summed in one sweep; above, rows and then columns are fewer additions.
-const LARGEST_WINDOW: usize = 16;
+use crate::graph::Attribute;
 
 /// See [`Op::doc`].
 pub struct AdaptiveAvgPool;
@@ -29,10 +27,7 @@ impl Op for AdaptiveAvgPool {
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
-        let [height, width] = check::attributes(self, attributes, &["out"])?.pair("out", 1)?;
-        let [x] = check::operands(self, operands)?;
-        check::rank(self, "input", x, 4)?;
-        check::result(self, ElementType::F32, vec![x.dims[0], x.dims[1], height, width])
+        adaptive::infer(self, operands, attributes)
     }
 
     fn eval(&self, operands: &[&Tensor], _: &Attributes, result: &TensorType) -> Tensor {
@@ -85,14 +80,7 @@ impl Op for AdaptiveAvgPool {
     }
 
     fn samples(&self, seed: u64) -> samples::Samples {
-        let mut random = samples::Random::new(seed);
-        let mut sample = |out: [usize; 2], by: usize| {
-            let dims = [2, 3].map(|most| random.range(1, most));
-            let plane = out.map(|out| if by == 0 { random.range(1, 8) } else { by * out });
-            let attributes = Attributes::new().with("out", Attribute::extents(&out));
-            samples::case(&[&[dims[0], dims[1], plane[0], plane[1]]], attributes)
-        };
-        vec![sample([1, 1], 0), sample([2, 3], 2), sample([2, 1], 5), sample([3, 2], 1), sample([3, 4], 0)]
+        adaptive::samples(seed, &[([1, 1], 0), ([2, 3], 2), ([2, 1], 5), ([3, 2], 1), ([3, 4], 0)])
     }
 }
 
@@ -120,9 +108,5 @@ fn way(x: &[usize], y: &[usize]) -> Way {
     if !divides || x == y || kernel[0] * kernel[1] > LARGEST_WINDOW {
         return Way::Axes;
     }
-    let attributes = Attributes::new()
-        .with("kernel", Attribute::extents(&kernel))
-        .with("stride", Attribute::extents(&kernel))
-        .with("pad", Attribute::extents(&[0, 0]));
-    Way::Windows(attributes)
+    Way::Windows(adaptive::apart(kernel))
 }

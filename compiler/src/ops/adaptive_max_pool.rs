@@ -1,15 +1,10 @@
 //! `adaptive_max_pool`: the greatest element of windows that divide the input among a given number of results.
 
+use super::adaptive::{self, LARGEST_WINDOW};
 use super::emit::Emitter;
 use super::stencil::{self, Method};
 use super::tensor::{Tensor, maximum};
-use super::{
-    Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, check, max_pool, max_pool_grad, resample, samples,
-};
-use crate::graph::{Attribute, ElementType};
-
-/// Up to this many taps a window is searched in one sweep; above, columns and then rows are fewer comparisons.
-const LARGEST_WINDOW: usize = 16;
+use super::{Attributes, Graph, Lowering, NodeId, Op, OpError, TensorType, max_pool, max_pool_grad, resample, samples};
 
 /// See [`Op::doc`].
 pub struct AdaptiveMaxPool;
@@ -29,10 +24,7 @@ impl Op for AdaptiveMaxPool {
     }
 
     fn infer(&self, operands: &[&TensorType], attributes: &Attributes) -> Result<TensorType, OpError> {
-        let [height, width] = check::attributes(self, attributes, &["out"])?.pair("out", 1)?;
-        let [x] = check::operands(self, operands)?;
-        check::rank(self, "input", x, 4)?;
-        check::result(self, ElementType::F32, vec![x.dims[0], x.dims[1], height, width])
+        adaptive::infer(self, operands, attributes)
     }
 
     fn eval(&self, operands: &[&Tensor], _: &Attributes, result: &TensorType) -> Tensor {
@@ -68,14 +60,7 @@ impl Op for AdaptiveMaxPool {
     }
 
     fn samples(&self, seed: u64) -> samples::Samples {
-        let mut random = samples::Random::new(seed);
-        let mut sample = |out: [usize; 2], by: usize| {
-            let dims = [2, 3].map(|most| random.range(1, most));
-            let plane = out.map(|out| if by == 0 { random.range(1, 8) } else { by * out });
-            let attributes = Attributes::new().with("out", Attribute::extents(&out));
-            samples::case(&[&[dims[0], dims[1], plane[0], plane[1]]], attributes)
-        };
-        vec![sample([1, 1], 0), sample([2, 3], 2), sample([2, 1], 5), sample([3, 2], 1), sample([3, 5], 0)]
+        adaptive::samples(seed, &[([1, 1], 0), ([2, 3], 2), ([2, 1], 5), ([3, 2], 1), ([3, 5], 0)])
     }
 }
 
@@ -117,10 +102,7 @@ fn pool(emit: &mut Emitter, steps: &mut Vec<(Step, NodeId, NodeId)>, x: NodeId, 
     if kernel == [1, 1] {
         return x;
     }
-    let attributes = Attributes::new()
-        .with("kernel", Attribute::extents(&kernel))
-        .with("stride", Attribute::extents(&kernel))
-        .with("pad", Attribute::extents(&[0, 0]));
+    let attributes = adaptive::apart(kernel);
     let y = emit.emit(&max_pool::MaxPool, &[x], attributes.clone());
     steps.push((Step::Pool(attributes), x, y));
     y

@@ -4,6 +4,7 @@ use crate::graph::{Attributes, Graph, NodeId, TensorType};
 use crate::lower::expression::{Expression, ExpressionBuilder, Scalar};
 use std::fmt;
 
+mod adaptive;
 mod adaptive_avg_pool;
 mod adaptive_max_pool;
 mod add;

@@ -49,9 +49,6 @@ impl Op for Resample {
 
     fn samples(&self, seed: u64) -> samples::Samples {
         stencil::samples(Direction::Forward, seed)
-            .into_iter()
-            .map(|(dims, attributes)| samples::case(&[&dims], attributes))
-            .collect()
     }
 }
 

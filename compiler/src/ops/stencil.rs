@@ -1,7 +1,7 @@
 //! What `resample` and its gradient share: for each position along an axis the neighbours that it mixes, and test samples.
 
 use super::check::Checked;
-use super::samples::Random;
+use super::samples::{self, Random, Samples};
 use super::tensor::Tensor;
 use super::{Attributes, Op, OpError, TensorType, check};
 use crate::graph::Attribute;
@@ -169,8 +169,8 @@ pub(super) fn apply(x: &Tensor, stencils: &[Stencil], axis: usize, result: &Tens
     })
 }
 
-/// Extents of the operand, and attributes, to test both on.
-pub(super) fn samples(direction: Direction, seed: u64) -> Vec<(Vec<usize>, Attributes)> {
+/// What to test both on.
+pub(super) fn samples(direction: Direction, seed: u64) -> Samples {
     let mut random = Random::new(seed);
     let mut sample = |method: Method, axis: usize, by: usize| {
         let mut dims: Vec<usize> = [2, 3, 6, 6].into_iter().map(|most| random.range(1, most)).collect();
@@ -183,7 +183,7 @@ pub(super) fn samples(direction: Direction, seed: u64) -> Vec<(Vec<usize>, Attri
         }
         let attributes =
             method.attributes().with("axis", Attribute::extent(axis)).with("extent", Attribute::extent(extent));
-        (dims, attributes)
+        samples::case(&[&dims], attributes)
     };
     vec![
         sample(Method::Linear, 2, 2),

@@ -3,7 +3,7 @@
 //!
 //! A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 
-use super::{Bytes, DataError, Dataset, Part, Samples, owned};
+use super::{Bytes, DataError, Dataset, Part, Samples, fetch, owned};
 use std::fs::File;
 use std::path::Path;
 
@@ -17,7 +17,12 @@ pub(super) struct Family {
     labels: usize,
     train: &'static [&'static str],
     test: &'static [&'static str],
-    hint: &'static str,
+}
+
+impl Family {
+    fn hint(&self) -> String {
+        fetch::hint(self.name)
+    }
 }
 
 /// Ten classes.
@@ -27,8 +32,6 @@ pub(super) const CIFAR10: Family = Family {
     labels: 1,
     train: &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
     test: &["test_batch.bin"],
-    hint: "`rnet data fetch cifar10` gets its files; where they are elsewhere, name their directory in the data section or \
-           with --data",
 };
 
 /// A hundred classes; the twenty coarse ones are not used.
@@ -139,8 +142,6 @@ pub(super) const CIFAR100: Family = Family {
     labels: 2,
     train: &["train.bin"],
     test: &["test.bin"],
-    hint: "`rnet data fetch cifar100` gets its files; where they are elsewhere, name their directory in the data section or \
-           with --data",
 };
 
 /// Reads the files of a directory. They may hold any whole number of records.
@@ -157,7 +158,7 @@ pub(super) fn read(directory: &Path, family: &Family) -> Result<Dataset, DataErr
 }
 
 fn samples(directory: &Path, family: &Family, files: &[&str]) -> Result<Samples, DataError> {
-    let (hint, classes) = (|| family.hint.to_string(), family.classes.len());
+    let (hint, classes) = (|| family.hint(), family.classes.len());
     let length = family.labels + IMAGE;
     let (mut parts, mut labels) = (Vec::new(), Vec::new());
     for file in files {

@@ -2,7 +2,7 @@
 //!
 //! A file is a magic number (0, 0, element type, number of extents), the extents as big-endian 32-bit numbers, and bytes.
 
-use super::{Bytes, DataError, Dataset, Part, Samples, owned};
+use super::{Bytes, DataError, Dataset, Part, Samples, fetch, owned};
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::Read;
@@ -12,16 +12,16 @@ use std::path::{Path, PathBuf};
 pub(super) struct Family {
     name: &'static str,
     classes: &'static [&'static str],
-    hint: &'static str,
+}
+
+impl Family {
+    fn hint(&self) -> String {
+        fetch::hint(self.name)
+    }
 }
 
 /// Y. LeCun, C. Cortes, C. Burges: handwritten digits.
-pub(super) const MNIST: Family = Family {
-    name: "mnist",
-    classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-    hint: "`rnet data fetch mnist` gets its files; where they are elsewhere, name their directory in the data section or \
-           with --data",
-};
+pub(super) const MNIST: Family = Family { name: "mnist", classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] };
 
 /// H. Xiao, K. Rasul, R. Vollgraf: articles of clothing.
 pub(super) const FASHION_MNIST: Family = Family {
@@ -38,8 +38,6 @@ pub(super) const FASHION_MNIST: Family = Family {
         "bag",
         "ankle boot",
     ],
-    hint: "`rnet data fetch fashion_mnist` gets its files; where they are elsewhere, name their directory in the data section \
-           or with --data",
 };
 
 /// Reads the four files of a directory.
@@ -52,7 +50,7 @@ pub(super) fn read(directory: &Path, family: &Family) -> Result<Dataset, DataErr
             other: train_path,
             expected: format!("images of {}x{}", train_dims[1], train_dims[2]),
             found: format!("images of {}x{}", test_dims[1], test_dims[2]),
-            hint: family.hint.to_string(),
+            hint: family.hint(),
         });
     }
     let (name, classes) = (family.name.to_string(), owned(family.classes));
@@ -70,14 +68,14 @@ fn half(directory: &Path, prefix: &str, family: &Family) -> Result<(PathBuf, [us
             other: images.path,
             expected: format!("{count} images"),
             found: format!("{} labels", labels.dims[0]),
-            hint: family.hint.to_string(),
+            hint: family.hint(),
         });
     }
     let classes = family.classes.len();
     let label = labels.bytes[labels.offset..].to_vec();
     if let Some(sample) = label.iter().position(|&label| usize::from(label) >= classes) {
         let (path, label) = (labels.path, label[sample]);
-        return Err(DataError::Label { path, sample, label, classes, hint: family.hint.to_string() });
+        return Err(DataError::Label { path, sample, label, classes, hint: family.hint() });
     }
     let part = Part { bytes: images.bytes, offset: images.offset, stride: height * width, count };
     let (dims, labels) = ([1, height, width], label.into_iter().map(u32::from).collect());
@@ -102,7 +100,7 @@ impl Idx {
         rank: usize,
         family: &Family,
     ) -> Result<Idx, DataError> {
-        let hint = || family.hint.to_string();
+        let hint = || family.hint();
         let usual = format!("{prefix}-{what}-idx{rank}-ubyte");
         let names = [usual.clone(), format!("{prefix}-{what}.idx{rank}-ubyte")];
         let mut paths = names.iter().flat_map(|name| [directory.join(name), directory.join(format!("{name}.gz"))]);

@@ -1,7 +1,7 @@
 //! What `rnet grad --reference` writes: the answers of the reference evaluator.
 
 use super::super::Failure;
-use rnet_compiler::graph::{Graph, OutputKind, eval};
+use rnet_compiler::graph::{Graph, OutputKind, eval, state_leaves};
 use rnet_compiler::ops::tensor::Tensor;
 use rnet_runtime::state::State;
 use rnet_runtime::tensors::{DoubleTensors, Elements, Tensors};
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// What the leaves of the model's graphs hold: the batch, the seed of what is random, and the state as it is now.
 pub fn leaves(state: &State, batch: &Tensors, seed: u64) -> HashMap<String, Tensor> {
-    let mut leaves: HashMap<String, Tensor> = HashMap::new();
+    let mut leaves = state_leaves(state);
     for (name, tensor) in batch {
         let data = match &tensor.elements {
             Elements::Real(values) => values.iter().copied().map(f64::from).collect(),
@@ -19,11 +19,6 @@ pub fn leaves(state: &State, batch: &Tensors, seed: u64) -> HashMap<String, Tens
         leaves.insert(name.clone(), Tensor { dims: tensor.dims.clone(), data });
     }
     leaves.insert("seed".to_string(), Tensor::full(&[], f64::from(seed as i32)));
-    for spec in state.specs() {
-        let values = state.get(spec.kind, &spec.name).expect("a state has all its tensors");
-        let data = values.into_iter().map(f64::from).collect();
-        leaves.insert(spec.name.clone(), Tensor { dims: spec.dims.clone(), data });
-    }
     leaves
 }
 

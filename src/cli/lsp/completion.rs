@@ -40,6 +40,13 @@ impl Offers {
         self.0.entry(name.to_string()).or_insert(offer);
     }
 
+    /// A word that a value is given to.
+    fn set(&mut self, kind: i32, name: &str, detail: &str, doc: &str) {
+        let written = Some(format!("{name} = "));
+        let offer = Offer { kind, detail: detail.to_string(), doc: doc.to_string(), written, rank: 0 };
+        self.0.entry(name.to_string()).or_insert(offer);
+    }
+
     fn words(&mut self, rank: u8, kind: i32, place: Place) {
         for word in vocabulary().iter().filter(|word| word.place == place) {
             self.add(rank, kind, &word.name, &word.form, &word.doc);
@@ -61,9 +68,7 @@ impl Offers {
 
     fn arguments(&mut self, arguments: &[Argument]) {
         for argument in arguments {
-            let written = Some(format!("{} = ", argument.name));
-            let (detail, doc) = (argument.form.clone(), argument.takes.clone());
-            self.0.entry(argument.name.clone()).or_insert(Offer { kind: FIELD, detail, doc, written, rank: 0 });
+            self.set(FIELD, &argument.name, &argument.form, &argument.takes);
         }
     }
 
@@ -117,9 +122,7 @@ pub fn completion(analysis: &Analysis, place: &Value) -> Value {
         (_, _, Some(Opened::Section(kind, keys))) if context.begins => {
             let place = Place::Key(*kind);
             for word in vocabulary().iter().filter(|word| word.place == place && !keys.contains(&word.name)) {
-                offers.add(0, PROPERTY, &word.name, &word.form, &word.doc);
-                let written = Some(format!("{} = ", word.name));
-                offers.0.entry(word.name.clone()).and_modify(|offer| offer.written = written);
+                offers.set(PROPERTY, &word.name, &word.form, &word.doc);
             }
         }
         (_, _, Some(Opened::Section(..))) => value(&mut offers, analysis, &context),

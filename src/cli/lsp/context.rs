@@ -1,5 +1,6 @@
 //! What an unfinished text asks for at a place. Read from the tokens before it alone, since a text that is being written seldom parses.
 
+use super::names::is_letter;
 use rnet_compiler::diagnostic::FileId;
 use rnet_compiler::syntax::ast::SectionKind;
 use rnet_compiler::syntax::token::{Spanned, Token, tokenize};
@@ -52,8 +53,7 @@ pub struct Context {
 impl Context {
     /// What is asked for at a byte, or `None` in comments and texts.
     pub fn at(file: FileId, text: &str, byte: usize) -> Option<Context> {
-        let letter = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        let start = text[..byte].trim_end_matches(letter).len();
+        let start = text[..byte].trim_end_matches(is_letter).len();
         let prefix = &text[..start];
         let line = &prefix[prefix.rfind('\n').map_or(0, |at| at + 1)..];
         if is_silent(line) {

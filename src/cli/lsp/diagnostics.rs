@@ -95,7 +95,7 @@ fn mended(analysis: &Analysis, workspace: &Workspace, diagnostic: &Diagnostic, s
         json!({"changes": {uri.clone(): [edit]}})
     };
     let wrong = &text[span.start..span.end];
-    let is_name = |text: &str| text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+    let is_name = |text: &str| text.chars().all(names::is_letter);
     if let Some(meant) = diagnostic.meant() {
         let title = format!("write `{meant}`");
         return match wrong.strip_prefix('"').and_then(|wrong| wrong.strip_suffix('"')) {

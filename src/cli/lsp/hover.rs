@@ -7,7 +7,7 @@ use crate::cli::thousands;
 use rnet_compiler::diagnostic::Span;
 use rnet_compiler::elaborate::Step;
 use rnet_compiler::elaborate::vocabulary::argument;
-use rnet_compiler::syntax::ast::{Ast, Item, Parameter, SectionKind};
+use rnet_compiler::syntax::ast::{Ast, Item, Parameter};
 use rnet_compiler::syntax::format;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ pub fn item(item: &Item) -> (String, String) {
         Item::Block(block) => (format::head(block), &block.docs[..]),
         Item::Model(model) => (format::model_head(model), &model.docs[..]),
         Item::Section(section) => {
-            let kind = if section.kind == SectionKind::Data { "data" } else { "train" };
+            let kind = names::section_word(section.kind);
             (format!("{kind} {}", section.name.as_ref().map_or("", |name| &name.text)), &section.docs[..])
         }
     };

@@ -39,6 +39,19 @@ pub struct Occurrence {
     pub meaning: Meaning,
 }
 
+/// Whether names are made of such characters.
+pub fn is_letter(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+/// The word that a section begins with.
+pub fn section_word(kind: SectionKind) -> &'static str {
+    match kind {
+        SectionKind::Data => "data",
+        SectionKind::Train => "train",
+    }
+}
+
 /// The name of an item.
 pub fn title(item: &Item) -> Option<&Name> {
     match item {

@@ -94,8 +94,7 @@ pub fn rename(analysis: &Analysis, workspace: &Workspace, place: &Value, new: &s
     let span = renamed(analysis, place)?;
     let named = analysis.name_at(span.start).map(|name| name.meaning);
     let Some(Meaning::Defined(defined, _)) = named else { return Err("no name stands here".to_string()) };
-    let letters = new.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
-    if !letters || new.is_empty() || new.starts_with(|first: char| first.is_ascii_digit()) {
+    if !new.chars().all(names::is_letter) || new.is_empty() || new.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(format!("`{new}` is no name: it is made of letters, digits and `_`, and begins with no digit"));
     }
     if KEYWORDS.contains(&new) {

@@ -1,11 +1,11 @@
 //! What a text consists of: its outline, and what kind of thing each of its names is.
 
 use super::analysis::Analysis;
-use super::names::{Meaning, Occurrence, Role, parameters, title};
+use super::names::{Meaning, Occurrence, Role, parameters, section_word, title};
 use super::position;
 use rnet_compiler::diagnostic::Span;
 use rnet_compiler::elaborate::vocabulary::Place;
-use rnet_compiler::syntax::ast::{Body, Entry, ExprKind, Item, Name, SectionKind, Statement};
+use rnet_compiler::syntax::ast::{Body, Entry, ExprKind, Item, Name, Statement};
 use rnet_compiler::syntax::format;
 use serde_json::{Value, json};
 
@@ -46,8 +46,7 @@ pub fn outline(analysis: &Analysis) -> Value {
                     let span = entry.key.span.to(entry.value.span);
                     leaf(analysis, PROPERTY, &entry.key, span, &format::value(&entry.value))
                 };
-                let detail = if section.kind == SectionKind::Data { "data" } else { "train" };
-                let detail = if section.name.is_some() { detail } else { "" };
+                let detail = if section.name.is_some() { section_word(section.kind) } else { "" };
                 (MODULE, detail.to_string(), section.entries.iter().map(entry).collect())
             }
         };

@@ -96,7 +96,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
     }
     let Window { images, rows, columns, output, input, .. } = window;
     let [kh, kw] = window.kernel;
-    let sampled = window.is_pointwise() && !window.is_flat();
+    let sampled = window.is_sampled();
     let unit = paired(&kernel, window.groups, input);
     let direct = window.pad == [0, 0] && kernel.is_direct(x) && unit == 1;
     let packing = (unit == 2).then(|| pack(kernel, w, temporary));
@@ -124,11 +124,7 @@ pub fn lower<'g>(kernel: Kernel<'g>, anchor: NodeId, temporary: &mut dyn FnMut(u
             let mut body = Vec::new();
             let source = match &tile {
                 Some(tile) => {
-                    let region = if sampled {
-                        Region::sampled(&window, &task_row, cut.rows)
-                    } else {
-                        Region::under(&window, &task_row, cut.rows, 0.0)
-                    };
+                    let region = Region::read(&window, &task_row, cut.rows);
                     body.extend(tile::fill(nest, x, &image, &region, tile));
                     if let Some(rounded) = &rounded {
                         let len = tile_rows * tile_width * input;

@@ -128,10 +128,15 @@ impl Region {
         }
     }
 
-    /// The input's pixels that 1x1 windows with a stride read, and no others: `rows` full rows of them, from the output's row `first` on.
-    pub fn sampled(window: &Window, first: &Affine, rows: usize) -> Self {
+    /// What a convolution reads for `rows` full rows, from the output's row `first` on: the input under the windows, but of sampled
+    /// ones the pixels that are read alone.
+    pub fn read(window: &Window, first: &Affine, rows: usize) -> Self {
+        let under = Region::under(window, first, rows, 0.0);
+        if !window.is_sampled() {
+            return under;
+        }
         let [row_step, column_step] = window.stride;
-        Region { row_step, rows, column_step, columns: window.columns, ..Region::under(window, first, rows, 0.0) }
+        Region { row_step, rows, column_step, columns: window.columns, ..under }
     }
 
     /// Whether no row can fall outside: rows start at a multiple of the block and the blocks cover the operand exactly.

@@ -69,8 +69,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
     let mut nest = NestBuilder::new(kernel, &[parts, output / outputs]);
     let first_output = nest.task(1).times(outputs as i64);
 
-    let sampled = window.is_pointwise() && !window.is_flat();
-    // Sampled pixels are gathered, so that they follow each other.
+    let sampled = window.is_sampled();
     let direct_x = window.pad == [0, 0] && kernel.is_direct(x) && !sampled;
     let direct_dy = kernel.is_direct(dy);
     let tile_width = if sampled { columns } else { window.tile_width() };
@@ -116,11 +115,7 @@ pub fn lower(kernel: Kernel, anchor: NodeId) -> Part {
                 let mut body = Vec::new();
                 let a = match &x_tile {
                     Some(tile) => {
-                        let region = if sampled {
-                            Region::sampled(&window, &row, chunk_rows)
-                        } else {
-                            Region::under(&window, &row, chunk_rows, 0.0)
-                        };
+                        let region = Region::read(&window, &row, chunk_rows);
                         body.extend(nest.each(group, |nest, e| {
                             let tile = further(tile, &e.times(x_len as i64));
                             tile::fill(nest, x, &image.plus(&e), &region, &tile)

@@ -87,6 +87,11 @@ impl Window {
         self.is_pointwise() && self.stride == [1, 1]
     }
 
+    /// Pointwise with a stride: pixels are left out, and those that are read are gathered, so that they follow each other.
+    pub fn is_sampled(&self) -> bool {
+        self.is_pointwise() && !self.is_flat()
+    }
+
     /// Columns under a full row of windows.
     pub fn tile_width(&self) -> usize {
         (self.columns - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1] + 1

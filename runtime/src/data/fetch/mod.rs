@@ -10,11 +10,11 @@ mod unpack;
 pub use error::FetchError;
 
 use super::{DataError, Dataset};
+use crate::checksum;
 use crate::config::Source;
 use crate::durable::{self, Step, TEMPORARY, attempt};
-use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A data set whose files are known.
@@ -222,10 +222,8 @@ impl Known {
         durable::make_directory(&place)?;
         let _lock = lock(&place)?;
         let unpacked = place.join("unpacked");
-        let outcome = self.assemble(&origin, &place, &unpacked, watch).and_then(|whole| {
-            attempt(&directory, Step::Rename, || fs::rename(&whole, &directory))?;
-            Ok(attempt(&directory, Step::SyncDirectory, || durable::sync_directory(&directory))?)
-        });
+        let outcome =
+            self.assemble(&origin, &place, &unpacked, watch).and_then(|whole| Ok(durable::rename(&whole, &directory)?));
         // Downloads stay for the next attempt where this one has failed. What cannot be removed costs space, no work.
         let _ = fs::remove_dir_all(if outcome.is_ok() { &place } else { &unpacked });
         let _ = fs::remove_dir(&place);
@@ -275,7 +273,7 @@ impl Published {
     /// The file in a directory of the user's, which stays as it is.
     fn found(&self, directory: &Path) -> Result<PathBuf, FetchError> {
         let path = directory.join(self.name);
-        let found = match sha256(&path) {
+        let found = match checksum::of_file(&path) {
             Ok(found) => found,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Err(FetchError::Absent { path }),
             Err(source) => return Err(FetchError::Read { path, source }),
@@ -303,7 +301,7 @@ impl Published {
             return Ok(path);
         }
         download::download(&url, &part, self, known, watch)?;
-        let found = sha256(&part).map_err(|source| FetchError::Read { path: part.clone(), source })?;
+        let found = checksum::of_file(&part).map_err(|source| FetchError::Read { path: part.clone(), source })?;
         if found != self.sha256 {
             attempt(&part, Step::Remove, || fs::remove_file(&part))?;
             let (expected, outcome) = (self.sha256, "it has been removed");
@@ -323,15 +321,11 @@ fn lock(place: &Path) -> Result<Option<File>, FetchError> {
     }
 }
 
-/// The SHA-256 of a file, in hexadecimal digits.
-fn sha256(path: &Path) -> io::Result<String> {
-    let (mut file, mut digest, mut buffer) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            len => digest.update(&buffer[..len]),
-        }
-    }
+/// What helps where files of the data set of that name are missing or damaged.
+pub(super) fn hint(name: &str) -> String {
+    format!(
+        "`rnet data fetch {name}` gets its files; where they are elsewhere, name their directory in the data section or with --data"
+    )
 }
 
 /// What is wrong with data, without the help.

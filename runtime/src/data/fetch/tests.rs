@@ -81,10 +81,6 @@ fn batches() -> Vec<(String, Vec<u8>)> {
     names.map(|name| (format!("cifar/{name}"), [record(3), record(7)].concat())).collect()
 }
 
-fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn tar_gz(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (name, bytes) in files {
@@ -110,7 +106,7 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 /// A set of that one file, which holds a small CIFAR-10 in the directory `cifar`.
 fn known(name: &'static str, bytes: &[u8]) -> Known {
-    let files = vec![file(name, bytes.len() as u64, sum(bytes).leak())].leak();
+    let files = vec![file(name, bytes.len() as u64, checksum::of_bytes(bytes).leak())].leak();
     let (from, source) = ("http://nobody.invalid/", Source::Cifar10 as fn(String) -> Source);
     Known { name: "it", about: "", form: "", directory: "its", from, files, root: "cifar", source }
 }
@@ -198,7 +194,7 @@ fn what_is_not_the_published_file_is_refused_and_not_kept() {
     let known = known("it.tar.gz", &bytes);
     let (mut other, longer) = (bytes.clone(), [&bytes[..], b"more"].concat());
     other[5000] ^= 1;
-    let sums = format!("expected the SHA-256 {}, found {}", sum(&bytes), sum(&other));
+    let sums = format!("expected the SHA-256 {}, found {}", checksum::of_bytes(&bytes), checksum::of_bytes(&other));
     let of = |found: &str| format!("expected a file of {} bytes, found {found}", bytes.len());
     for (served, manner, words) in [
         (&other[..], Good, &sums),
@@ -279,7 +275,7 @@ fn single_files_are_unpacked_side_by_side() {
         let bytes = gzip(if name.contains("images") { &images } else { &[0, 0, 8, 1, 0, 0, 0, 1, 7] });
         let name = format!("{name}.gz");
         fs::write(from.path().join(&name), &bytes).unwrap();
-        file(name.leak(), bytes.len() as u64, sum(&bytes).leak())
+        file(name.leak(), bytes.len() as u64, checksum::of_bytes(&bytes).leak())
     });
     let known =
         Known { files: Box::leak(Box::new(published)), root: "", source: Source::Mnist, ..known("it.zip", b"") };

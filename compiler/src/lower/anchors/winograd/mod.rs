@@ -80,19 +80,23 @@ fn fits(window: &Window) -> bool {
 /// Weights (of one tap) beyond which those at all points no longer fit the third-level cache.
 const MOST_WEIGHTS: usize = 1 << 17;
 
-/// How often a convolution's values go through a transform.
-struct Transforms {
+/// What this method asks of a convolution's values.
+struct Demands {
+    /// How often the operand goes through a transform.
     operand: usize,
+    /// How often the weights do.
     weights: usize,
+    /// Whether each block of tiles reads the weights at all points, so that these have to fit the third-level cache.
+    near_weights: bool,
 }
 
 /// An estimate in cycles of (direct convolution, this method), for vectors of sixteen and one multiply-add a cycle (two of
 /// bf16).
-fn cost(shape: &Shape, transforms: &Transforms, precision: Precision) -> (f64, f64) {
+fn cost(shape: &Shape, demands: &Demands, precision: Precision) -> (f64, f64) {
     let pixels = (shape.images * shape.rows * shape.columns) as f64;
     let tiles = (shape.images * shape.tiles()[0] * shape.tiles()[1]) as f64;
     let pairs = (shape.depth * shape.outputs) as f64;
-    let channels = (transforms.operand * shape.depth + shape.outputs) as f64;
+    let channels = (demands.operand * shape.depth + shape.outputs) as f64;
     let points = (POINTS * POINTS) as f64;
     // Of bf16 a fifth goes into packing.
     let (at_once, packing) = match precision {
@@ -103,11 +107,11 @@ fn cost(shape: &Shape, transforms: &Transforms, precision: Precision) -> (f64, f
     // Transforms of a pixel of a channel take about half a cycle on either side, those of a weight at one point a half.
     let transformed = tiles * points * pairs / at_once / (0.7 * packing)
         + tiles * (TILE * TILE) as f64 * channels / 2.0
-        + transforms.weights as f64 * points * pairs / 2.0;
+        + demands.weights as f64 * points * pairs / 2.0;
     (direct, transformed)
 }
 
-fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, transforms: &Transforms) -> bool {
+fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, demands: &Demands) -> bool {
     if !fits(window) {
         return false;
     }
@@ -115,37 +119,31 @@ fn chosen(kernel: &Kernel, window: &Window, shape: &Shape, transforms: &Transfor
         Algorithm::Direct => false,
         Algorithm::Winograd => true,
         Algorithm::Fastest => {
-            let (direct, transformed) = cost(shape, transforms, kernel.arithmetic.precision);
-            shape.depth >= 8 && transformed < 0.9 * direct
+            let (direct, transformed) = cost(shape, demands, kernel.arithmetic.precision);
+            let is_near = !demands.near_weights || shape.depth * shape.outputs <= MOST_WEIGHTS;
+            is_near && shape.depth >= 8 && transformed < 0.9 * direct
         }
     }
-}
-
-/// Whether each block of tiles finds the weights at all points in the third-level cache.
-fn is_near(kernel: &Kernel, shape: &Shape) -> bool {
-    kernel.arithmetic.algorithm == Algorithm::Winograd || shape.depth * shape.outputs <= MOST_WEIGHTS
 }
 
 /// The shape of a forward convolution, if it is to be done this way.
 pub fn for_convolution(kernel: &Kernel, window: &Window) -> Option<Shape> {
     let shape = Shape::forward(window);
-    let transforms = Transforms { operand: 1, weights: 1 };
-    (is_near(kernel, &shape) && chosen(kernel, window, &shape, &transforms)).then_some(shape)
+    chosen(kernel, window, &shape, &Demands { operand: 1, weights: 1, near_weights: true }).then_some(shape)
 }
 
 /// The shape of a data gradient, if it is to be done this way.
 pub fn for_input_grad(kernel: &Kernel, window: &Window) -> Option<Shape> {
     let shape = fits(window).then(|| Shape::backward(window))?;
-    let transforms = Transforms { operand: 1, weights: 2 };
-    (is_near(kernel, &shape) && chosen(kernel, window, &shape, &transforms)).then_some(shape)
+    chosen(kernel, window, &shape, &Demands { operand: 1, weights: 2, near_weights: true }).then_some(shape)
 }
 
 /// The shape of a weight gradient, if it is to be done this way.
 pub fn for_weight_grad(kernel: &Kernel, window: &Window) -> Option<Shape> {
     let shape = Shape::forward(window);
     let operand = shape.outputs / weight_grad::outputs_each(&shape);
-    let transforms = Transforms { operand, weights: 2 * weight_grad::parts(&shape) };
-    chosen(kernel, window, &shape, &transforms).then_some(shape)
+    let demands = Demands { operand, weights: 2 * weight_grad::parts(&shape), near_weights: false };
+    chosen(kernel, window, &shape, &demands).then_some(shape)
 }
 
 /// The greatest divisor of `extent` that makes no more than `most` of `each`, at least 1.
